@@ -1,0 +1,377 @@
+package proxy
+
+import (
+	"context"
+	"errors"
+	"io"
+	"net"
+	"sync/atomic"
+	"time"
+)
+
+// A carriage is a transfer under way: the goroutine's own half of it.
+type carriage struct {
+	*transfer
+	client, upstream *leg
+	watcher          chan struct{} // closed when the receiving leg's reader has ended
+	pumped           atomic.Bool   // the last byte was handed to the receiving leg
+	truncated        bool
+}
+
+// carry takes a transfer from its command to the end of both legs, and returns
+// the bytes moved. What went wrong is in t.failure; then both legs have been
+// reset, so that neither side can take what it got for the whole.
+func (c *carriage) carry(ctx context.Context) int64 {
+	if !c.openDialled(ctx) {
+		c.closeLegs()
+		return 0
+	}
+	c.events <- eventOpen
+	select {
+	case <-c.begun:
+	case <-ctx.Done():
+		c.fail(sideUpstream, "await preliminary reply", context.Cause(ctx))
+		if errors.Is(context.Cause(ctx), errRefused) {
+			c.closeLegs()
+		} else {
+			c.resetLegs() // the upstream may have begun: an end must not look like an empty file
+		}
+		return 0
+	}
+	if !c.openRest(ctx) {
+		c.settled.Store(true)
+		c.resetLegs()
+		return 0
+	}
+	if c.upstream == nil {
+		return c.moveNothing()
+	}
+	return c.move(ctx)
+}
+
+// impliedGrace is how long a data connection may come after a final reply that
+// no preliminary one preceded.
+const impliedGrace = time.Second
+
+// moveNothing ends a transfer for which the upstream never opened its leg, and
+// yet reported success: the client gets its empty listing.
+func (c *carriage) moveNothing() int64 {
+	if err := c.client.closeWrite(); err != nil {
+		c.fail(sideClient, "write", err)
+	}
+	return 0
+}
+
+// openDialled waits for the legs that we dial. Only then does the upstream hear
+// the command: a STOR whose data cannot come would empty the file for nothing.
+func (c *carriage) openDialled(ctx context.Context) bool {
+	ctx, cancel := context.WithTimeoutCause(ctx, c.limits.data, errNeverOpened)
+	defer cancel()
+	if c.upstreamDial != nil {
+		conn, err := c.upstreamDial.take(ctx)
+		if err != nil {
+			c.fail(sideUpstream, stepOpen, err)
+			return false
+		}
+		c.upstream = newLeg(sideUpstream, conn)
+	}
+	if c.clientDial != nil {
+		conn, err := c.clientDial(ctx)
+		if err != nil {
+			c.fail(sideClient, stepOpen, err)
+			return false
+		}
+		c.client = newLeg(sideClient, conn)
+	}
+	return true
+}
+
+// openRest takes the legs that are dialled to us, and makes the client's private.
+func (c *carriage) openRest(ctx context.Context) bool {
+	if c.upstream == nil {
+		conn, err := c.awaitUpstream(ctx)
+		switch {
+		case err == nil:
+			c.upstream = newLeg(sideUpstream, conn)
+		case !c.implied.Load() || c.spec.upload:
+			c.fail(sideUpstream, stepOpen, err)
+			return false
+		}
+	}
+	if !c.openClient(ctx) {
+		return false
+	}
+	c.release() // one data connection per PASV: the port is free while the file moves
+	return true
+}
+
+func (c *carriage) openClient(ctx context.Context) bool {
+	p := prover{transfer: c.transfer}
+	if c.client != nil {
+		p.dialled = c.client.tcp
+	}
+	leg, err := p.prove(ctx)
+	if err != nil {
+		c.fail(sideClient, stepOpen, err)
+		return false
+	}
+	c.client = leg
+	return true
+}
+
+func (c *carriage) awaitUpstream(ctx context.Context) (*net.TCPConn, error) {
+	within := c.limits.data
+	if c.implied.Load() {
+		within = min(within, impliedGrace)
+	}
+	ctx, cancel := context.WithTimeoutCause(ctx, within, errNeverOpened)
+	defer cancel()
+	select {
+	case conn, ok := <-c.upstreamAccept.conns:
+		if !ok {
+			return nil, errNeverOpened
+		}
+		return conn, nil
+	case <-ctx.Done():
+		return nil, context.Cause(ctx)
+	}
+}
+
+// move carries the file and ends both legs.
+func (c *carriage) move(ctx context.Context) int64 {
+	from, to := c.upstream, c.client
+	if c.spec.upload {
+		from, to = to, from
+	}
+	stop := context.AfterFunc(ctx, func() {
+		c.breakOff(sideClient, "transfer", context.Cause(ctx))
+	})
+	defer stop()
+	w := c.watchForStall()
+	defer w.stop()
+	c.watcher = make(chan struct{})
+	go c.watch(to)
+
+	p := pump{from: from, to: to}
+	bytes, err := p.run()
+	if bytes == 0 && c.implied.Load() && from.side == sideUpstream && sideOr(err, from.side) == sideUpstream {
+		err = nil // the upstream never took its leg up: there was nothing to send
+	}
+	c.settled.Store(from.side == sideUpstream)
+	if err == nil {
+		c.pumped.Store(true)
+		err = c.finish(from, to)
+	}
+	c.settled.Store(true)
+	if err != nil {
+		c.breakOff(sideOr(err, from.side), "transfer", err)
+	}
+	if c.failure.Load() != nil {
+		c.resetLegs()
+		<-c.watcher
+	}
+	return bytes
+}
+
+// sideOr is the side that err names, or else s.
+func sideOr(err error, s side) side {
+	var se *sideError
+	if errors.As(err, &se) {
+		return se.Side
+	}
+	return s
+}
+
+// finish judges the end of the file, and passes it on.
+func (c *carriage) finish(from, to *leg) error {
+	// A peer that died mid-file ends both its connections; over a data
+	// connection alone that looks like the end of the file.
+	if c.spec.ended(from.side) {
+		return atSide(from.side, "read", errControlGone)
+	}
+	if from.truncated() {
+		if c.spec.upload && c.spec.truncation == TruncationFail {
+			return atSide(from.side, "read", errTruncated)
+		}
+		c.truncated = true
+	}
+	if err := to.closeWrite(); err != nil && (c.spec.upload || !to.delivered()) {
+		return atSide(to.side, "write", err)
+	}
+	// Clients that end TLS in both directions wait for our close_notify before
+	// they close (Python's unwrap). The file is through: errors no longer matter.
+	_ = from.closeWrite()
+	_ = from.tcp.Close()
+	return nil
+}
+
+// watch reads the receiving leg: it takes in TLS tickets, drops what flows the
+// wrong way and notices a reset while we wait for the sender. An end of stream
+// alone is no reason to stop: the peer may have closed only its sending half.
+func (c *carriage) watch(to *leg) {
+	defer close(c.watcher)
+	if err := discard(to); err != nil && !c.pumped.Load() {
+		c.breakOff(to.side, "read", err)
+	}
+}
+
+// breakOff resets both legs, which wakes whoever reads or writes them.
+func (c *carriage) breakOff(s side, step string, err error) {
+	c.fail(s, step, err)
+	reset(c.client.tcp)
+	reset(c.upstream.tcp)
+}
+
+// closeLegs ends legs that carried nothing, so that there is nothing to break.
+func (c *carriage) closeLegs() {
+	for _, l := range []*leg{c.client, c.upstream} {
+		if l != nil {
+			_ = l.tcp.Close()
+		}
+	}
+}
+
+func (c *carriage) resetLegs() {
+	for _, l := range []*leg{c.client, c.upstream} {
+		if l != nil {
+			reset(l.tcp)
+		}
+	}
+}
+
+// lingerTime is how long the receiver of a file may take to close its side.
+const lingerTime = 5 * time.Second
+
+// linger waits until the receiving side has closed: closing first could turn
+// its close_notify into a reset that takes away bytes it has not read. If many
+// legs linger already the wait is left out.
+func (c *carriage) linger(lingering chan struct{}) {
+	defer c.releaseLegs()
+	if c.watcher == nil || c.failure.Load() != nil {
+		return
+	}
+	to := c.client
+	if c.spec.upload {
+		to = c.upstream
+	}
+	select {
+	case lingering <- struct{}{}:
+		_ = to.tcp.SetReadDeadline(time.Now().Add(lingerTime))
+		<-c.watcher
+		<-lingering
+	default:
+		_ = to.tcp.Close()
+		<-c.watcher
+	}
+}
+
+func (c *carriage) releaseLegs() {
+	for _, l := range []*leg{c.client, c.upstream} {
+		if l == nil {
+			continue
+		}
+		_ = l.tcp.Close()
+		if l.wire != nil {
+			l.wire.release()
+		}
+	}
+}
+
+// A stallWatch breaks a transfer off that moves no byte.
+type stallWatch struct {
+	carriage *carriage
+	timer    *time.Timer
+	last     uint64
+	idle     int // checks without a byte
+}
+
+// stallChecks is how often within stall_timeout the counters are read.
+const stallChecks = 4
+
+func (c *carriage) watchForStall() *stallWatch {
+	w := &stallWatch{carriage: c, last: c.moved()}
+	every := c.limits.stall / stallChecks
+	w.timer = time.AfterFunc(every, func() { w.check(every) })
+	return w
+}
+
+func (w *stallWatch) check(every time.Duration) {
+	if n := w.carriage.moved(); n != w.last {
+		w.last, w.idle = n, 0
+	} else if w.idle++; w.idle >= stallChecks {
+		w.carriage.breakOff(sideClient, "transfer", errStalled)
+		return
+	}
+	w.timer.Reset(every)
+}
+
+func (w *stallWatch) stop() { w.timer.Stop() }
+
+func (c *carriage) moved() uint64 { return moved(c.client.tcp) + moved(c.upstream.tcp) }
+
+// A pump copies one file from leg to leg.
+type pump struct {
+	from, to *leg
+	buf      *[bufferSize]byte
+	lo, hi   int   // what is collected and not yet passed on: buf[lo:hi]
+	bytes    int64 // bytes passed on
+}
+
+// chunk is what is collected before it is passed on. Sealed into TLS records it
+// still fits into one buffer of a wire.
+const chunk = bufferSize - bufferSize/16
+
+// run copies until the sender's end. Errors say which side they came from.
+func (p *pump) run() (int64, error) {
+	if p.from.tls == nil && p.to.tls == nil {
+		return p.splice()
+	}
+	p.buf = buffers.Get().(*[bufferSize]byte)
+	defer buffers.Put(p.buf)
+	if w := p.from.wire; w != nil {
+		w.starved = p.flush
+		defer func() { w.starved = nil }()
+	}
+	for {
+		n, err := p.from.Read(p.buf[p.hi:chunk])
+		p.hi += n
+		if err != nil || p.from.wire == nil || p.hi == chunk {
+			if ferr := p.flush(); ferr != nil {
+				return p.bytes, ferr
+			}
+			p.lo, p.hi = 0, 0
+		}
+		if errors.Is(err, io.EOF) {
+			return p.bytes, nil
+		}
+		if err != nil {
+			return p.bytes, err
+		}
+	}
+}
+
+// flush passes on what was collected. It may run inside Read, which is about to
+// fill the buffer from hi on: so hi must stay.
+func (p *pump) flush() error {
+	if p.lo == p.hi {
+		return nil
+	}
+	if err := p.to.write(p.buf[p.lo:p.hi]); err != nil {
+		return &sideError{Side: p.to.side, Step: "write", Err: err}
+	}
+	p.bytes += int64(p.hi - p.lo)
+	p.lo = p.hi
+	return nil
+}
+
+// splice hands both sockets to the kernel, which moves the bytes without
+// showing them to us.
+func (p *pump) splice() (int64, error) {
+	n, err := io.Copy(p.to.tcp, p.from.tcp)
+	var op *net.OpError
+	if errors.As(err, &op) && op.Op != "read" {
+		err = &sideError{Side: p.to.side, Step: "write", Err: err}
+	}
+	p.to.sent = n
+	return n, err
+}

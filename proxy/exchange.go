@@ -1,0 +1,170 @@
+package proxy
+
+import (
+	"context"
+	"time"
+
+	"github.com/ftpsproxy/ftpsproxy/ftpparse"
+)
+
+// stage is how far an exchange has come.
+type stage int
+
+const (
+	stageSent        stage = iota // the upstream has the command
+	stagePreliminary              // 1yz was relayed, the final reply is awaited
+	stageHeld                     // the final reply is here, the transfer's legs are not finished
+	stageAnswered                 // answer may go to the client in its turn
+)
+
+// An exchange is one command and what becomes of its reply.
+type exchange struct {
+	command ftpparse.Command
+	// onReply takes the upstream's replies; nil relays them.
+	onReply func(context.Context, *exchange, ftpparse.Reply) error
+	// transfer is not nil when the command moves a file or a listing.
+	transfer *transfer
+	// aborts is the exchange that this ABOR meant to end.
+	aborts *exchange
+
+	stage  stage
+	answer ftpparse.Reply // Code 0: nothing goes to the client
+	since  time.Time      // when the upstream was last given something to answer
+}
+
+// awaits tells whether the upstream owes a reply.
+func (e *exchange) awaits() bool { return e.stage <= stagePreliminary }
+
+// overtakable is a transfer under way: the upstream may answer later commands
+// before it, and so may we.
+func (e *exchange) overtakable() bool {
+	return e.transfer != nil && e.stage == stagePreliminary
+}
+
+// optional is an ABOR after whose sending its transfer got a final reply: some
+// servers answer both with that one reply, others send a second.
+func (e *exchange) optional() bool {
+	return e.aborts != nil && e.stage == stageSent && !e.aborts.awaits()
+}
+
+// conclude makes r the answer.
+func (e *exchange) conclude(r ftpparse.Reply) {
+	e.stage, e.answer = stageAnswered, r
+}
+
+// swallow concludes without a word to the client.
+func (e *exchange) swallow() { e.conclude(ftpparse.Reply{}) }
+
+// exchanges is the queue of outstanding exchanges in the order of the client's
+// commands.
+type exchanges []*exchange
+
+func (q *exchanges) push(e *exchange) { *q = append(*q, e) }
+
+// idle tells whether nothing is outstanding that somebody must wait for.
+func (q exchanges) idle() bool {
+	for _, e := range q {
+		if !e.optional() {
+			return false
+		}
+	}
+	return true
+}
+
+// match finds the exchange that a final or preliminary reply answers, first in
+// first out, with two exceptions that servers in the wild demand:
+//
+//   - a command sent during a transfer may be answered before it;
+//   - an optional ABOR is forgotten when the reply cannot be its own.
+//
+// settled tells that the transfer's data connection to the upstream has come to
+// its end, so that the transfer's final reply is due. Nil: nobody waits for it.
+func (q exchanges) match(code int, settled bool) *exchange {
+	var running *exchange
+	for _, e := range q {
+		switch {
+		case !e.awaits():
+		case running != nil:
+			if answersLater(code, e.command.Verb, settled) {
+				return e
+			}
+			return running
+		case e.overtakable():
+			running = e
+		case e.optional() && !answersABOR(code):
+			e.swallow()
+		default:
+			return e
+		}
+	}
+	return running
+}
+
+// answersABOR lists the codes of RFC 959 §5.4 for ABOR, and 426 and 451 which
+// servers send in the other order.
+func answersABOR(code int) bool {
+	switch code {
+	case 225, 226, 426, 451, 500, 501, 502, 421:
+		return true
+	}
+	return false
+}
+
+// answersLater tells whether a reply that arrives during a transfer belongs to
+// the command sent after it. The code decides where it can (RFC 959 §5.4);
+// where both commands may be answered by it, the data connection does: while it
+// still runs, the transfer's final reply is not due.
+func answersLater(code int, verb string, settled bool) bool {
+	switch {
+	case code < 200:
+		return false
+	case code == 225, code == 226, code == 425, code == 426, code == 451, code == 452, code == 551, code == 552:
+		return false
+	case code == 250:
+		return !settled && completesWith250(verb)
+	case code < 400, code >= 500 && code <= 504:
+		return true
+	default:
+		return !settled
+	}
+}
+
+func completesWith250(verb string) bool {
+	switch verb {
+	case "CWD", "XCWD", "CDUP", "XCUP", "DELE", "RMD", "XRMD", "RNTO", "MLST", "SITE", "SMNT", "RMDA":
+		return true
+	}
+	return false
+}
+
+// next removes and returns the first exchange whose answer may go to the client
+// now, or nil. Order is that of the commands, but a transfer under way lets
+// answers pass; one whose final reply is held back does not, since the upstream
+// said that first.
+func (q *exchanges) next() *exchange {
+	for i, e := range *q {
+		if e.stage == stageAnswered {
+			*q = append((*q)[:i], (*q)[i+1:]...)
+			return e
+		}
+		if !e.overtakable() {
+			return nil
+		}
+	}
+	return nil
+}
+
+// stuckBehindABOR tells that an answer of ours waits behind an optional ABOR
+// and no later reply of the upstream will clear it up.
+func (q exchanges) stuckBehindABOR() bool {
+	optional := false
+	for _, e := range q {
+		switch {
+		case e.optional():
+			optional = true
+		case e.awaits():
+			return false
+		}
+	}
+	return optional && q[len(q)-1].stage == stageAnswered
+}

@@ -1,0 +1,123 @@
+package proxy
+
+import (
+	"context"
+	"time"
+
+	"go.uber.org/zap"
+
+	"github.com/ftpsproxy/ftpsproxy/ftpparse"
+)
+
+// An upstreamLink is what a session has of its upstream: nothing, a connection
+// under way, or a control connection and what was learnt over it.
+type upstreamLink struct {
+	connected chan connection // nil unless connecting
+	control   *upstreamControl
+	farewell  *ftpparse.Reply // its 421
+	lost      bool
+	// translating: a PASV or PORT of ours is unanswered; it may have to be asked
+	// again in another form, so nothing may follow it yet.
+	translating bool
+	// restart: REST was relayed and no transfer command since.
+	restart  bool
+	extended extended
+}
+
+// extended is what is known of EPSV and EPRT: offered by FEAT, or refused when
+// tried. A refusal counts for the session (RFC 2428).
+type extended struct{ epsv, eprt, refusedEPSV, refusedEPRT bool }
+
+// connection is what connecting yields.
+type connection struct {
+	control  *upstreamControl
+	greeting ftpparse.Reply
+	err      error
+}
+
+// replies is nil, and so never ready, while there is nobody to hear.
+func (u *upstreamLink) replies() <-chan replyOrError {
+	if u.control == nil || u.lost {
+		return nil
+	}
+	return u.control.replies
+}
+
+// part says goodbye to the upstream and forgets it.
+func (u *upstreamLink) part() {
+	if u.control != nil {
+		u.control.part()
+		u.control = nil
+	}
+}
+
+// discard closes a connection that came when nobody wanted it any more.
+func (u *upstreamLink) discard() {
+	select {
+	case c := <-u.connected:
+		if c.control != nil {
+			_ = c.control.tcp.Close()
+		}
+	default:
+	}
+}
+
+// connect starts to reach the upstream. It is first needed at USER, so that
+// scanners and failed handshakes cost it nothing.
+func (s *session) connect(ctx context.Context) error {
+	if err := s.enter(phaseConnecting); err != nil {
+		return err
+	}
+	result := make(chan connection, 1)
+	s.upstream = upstreamLink{connected: result}
+	s.work.Go(func() {
+		var c connection
+		c.control, c.greeting, c.err = s.listener.reach(ctx)
+		result <- c
+	})
+	return nil
+}
+
+// reach dials the upstream and awaits its greeting. The control connection is
+// the caller's.
+func (l *settings) reach(ctx context.Context) (*upstreamControl, ftpparse.Reply, error) {
+	tcp, err := l.Upstream.Dial(ctx)
+	if err != nil {
+		return nil, ftpparse.Reply{}, atSide(sideUpstream, "connect", err)
+	}
+	stop := context.AfterFunc(ctx, func() { _ = tcp.Close() })
+	defer stop()
+	u := newUpstreamControl(tcp, l.limits)
+	for {
+		_ = tcp.SetReadDeadline(time.Now().Add(l.limits.ReplyTimeout))
+		r, err := u.reader.Read()
+		if err != nil {
+			_ = tcp.Close()
+			return nil, ftpparse.Reply{}, atSide(sideUpstream, "read greeting", err)
+		}
+		if r.Class() != ftpparse.Preliminary { // 120: ready in a while
+			_ = tcp.SetReadDeadline(time.Time{})
+			return u, r, nil
+		}
+	}
+}
+
+// onConnected takes the upstream into the session.
+func (s *session) onConnected(_ context.Context, c connection) error {
+	s.upstream.connected = nil
+	if c.err != nil {
+		return c.err
+	}
+	s.upstream.control = c.control
+	go c.control.read(c.control.begin())
+	if c.greeting.Class() != ftpparse.Completion {
+		r := ftpparse.NewReply(421, c.greeting.Text())
+		s.upstream.farewell = &r
+		return atSide(sideUpstream, "greeting", errGreeting)
+	}
+	s.log.Debug("upstream connected", logUpstream(s.listener.Upstream.Config().Name), zap.Stringer("address", c.control.tcp.RemoteAddr()))
+	if err := s.enter(phaseLogin); err != nil {
+		return err
+	}
+	return s.repeatDeferred()
+}

@@ -1,0 +1,154 @@
+package proxy
+
+import (
+	"context"
+
+	"github.com/ftpsproxy/ftpsproxy/ftpparse"
+)
+
+// An account is who the client says it is, and what it asked for before the
+// upstream was there.
+type account struct {
+	user     string
+	claimed  string // the argument of the latest USER, until it is accepted
+	host     string // the argument of HOST
+	loggedIn bool
+	failures int
+	// deferred holds the latest OPTS UTF8, CLNT and LANG; repeat, those which
+	// the upstream refused before login.
+	deferred []ftpparse.Command
+	repeat   []ftpparse.Command
+	epsvAll  bool // EPSV ALL was said
+}
+
+// onUSER relays USER; the first one connects to the upstream and waits.
+func (s *session) onUSER(ctx context.Context, l *line) error {
+	if s.upstream.control == nil {
+		s.held = l
+		return s.connect(ctx)
+	}
+	s.account.claimed = l.command.Argument
+	return s.ask(&exchange{command: l.command, onReply: s.onLoginReply})
+}
+
+// onLoginReply follows the login through the replies to USER, PASS and ACCT.
+func (s *session) onLoginReply(ctx context.Context, e *exchange, r ftpparse.Reply) error {
+	switch {
+	case r.Class() == ftpparse.Preliminary:
+	case r.Code == 230, r.Code == 232, r.Code == 202 && e.command.Verb != "USER":
+		if err := s.loggedIn(); err != nil {
+			return err
+		}
+	case r.Class() == ftpparse.Intermediate:
+		if err := s.loginGoesOn(); err != nil {
+			return err
+		}
+	case s.phase == phaseLogin:
+		s.account.failures++
+		s.log.Info("login failed", logUser(s.account.claimed), logCode(r.Code))
+		if s.account.failures >= s.listener.limits.LoginFailures {
+			s.work.ending = errLoginFailures
+		}
+	}
+	return s.relay(ctx, e, r)
+}
+
+func (s *session) loggedIn() error {
+	s.account.user = s.account.claimed
+	s.log.Info("logged in", logUser(s.account.user))
+	if s.phase == phaseReady {
+		return nil
+	}
+	s.account.loggedIn = true
+	s.account.failures = 0
+	for _, c := range s.account.repeat {
+		if err := s.ask(&exchange{command: c, onReply: swallow}); err != nil {
+			return err
+		}
+	}
+	s.account.repeat = nil
+	return s.enter(phaseReady)
+}
+
+// loginGoesOn: the upstream wants PASS or ACCT. A user who was logged in no
+// longer is.
+func (s *session) loginGoesOn() error {
+	if s.phase == phaseLogin {
+		return nil
+	}
+	return s.enter(phaseLogin)
+}
+
+// onREIN starts the session again: the user, TLS, PROT, HOST and the upstream
+// are forgotten (RFC 959 §4.1.1, RFC 4217 §11). An implicit listener stays
+// private, since it is so from its first byte.
+func (s *session) onREIN(ctx context.Context) error {
+	s.dropTransfer()
+	s.upstream.part()
+	s.upstream = upstreamLink{}
+	s.account = account{}
+	s.clock.login = s.clock.spoken
+	if s.phase != phaseOpen {
+		if err := s.enter(phaseOpen); err != nil {
+			return err
+		}
+	}
+	s.answer(ftpparse.NewReply(220, s.listener.Greeting))
+	if err := s.flush(); err != nil {
+		return err
+	}
+	if s.client.tls == nil || s.listener.TLS.Mode == TLSImplicit {
+		s.security.restart(s.listener.TLS.Mode)
+		return nil
+	}
+	return s.unsecure(ctx)
+}
+
+// onQUIT comes when everything before it is answered.
+func (s *session) onQUIT(ctx context.Context, c ftpparse.Command) error {
+	s.work.quitting.Store(true)
+	if s.upstream.control == nil {
+		s.answer(replyGoodbye)
+		s.work.ending = errQuit
+		return nil
+	}
+	s.upstream.control.farewelled = true
+	return s.ask(&exchange{command: c, onReply: func(_ context.Context, e *exchange, r ftpparse.Reply) error {
+		if r.Class() == ftpparse.Preliminary {
+			return nil
+		}
+		e.conclude(r)
+		s.work.ending = errQuit
+		return nil
+	}})
+}
+
+// postpone answers a command that the upstream cannot hear yet, and keeps it for
+// later. One of each kind is kept.
+func (s *session) postpone(c ftpparse.Command) {
+	for i, d := range s.account.deferred {
+		if d.Verb == c.Verb {
+			s.account.deferred[i] = c
+			return
+		}
+	}
+	s.account.deferred = append(s.account.deferred, c)
+}
+
+// repeatDeferred says to the upstream what the client said before it was there.
+// Some upstreams want it before USER, others refuse it until after login.
+func (s *session) repeatDeferred() error {
+	for _, c := range s.account.deferred {
+		err := s.ask(&exchange{command: c, onReply: func(ctx context.Context, e *exchange, r ftpparse.Reply) error {
+			if c := r.Class(); c == ftpparse.Transient || c == ftpparse.Permanent {
+				s.account.repeat = append(s.account.repeat, e.command)
+			}
+			return swallow(ctx, e, r)
+		}})
+		if err != nil {
+			return err
+		}
+	}
+	s.account.deferred = nil
+	return nil
+}

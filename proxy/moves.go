@@ -1,0 +1,183 @@
+package proxy
+
+import (
+	"context"
+	"time"
+
+	"go.uber.org/zap"
+
+	"github.com/ftpsproxy/ftpsproxy/ftpparse"
+)
+
+// The session's half of a transfer: which commands start one, and what the
+// client hears of its end.
+
+func (s *session) newTransfer() *transfer {
+	limits := s.listener.limits
+	return newTransfer(s.security.binding, transferLimits{
+		data: limits.DataTimeout, stall: limits.StallTimeout, lingering: s.work.lingering,
+	})
+}
+
+// running tells that a transfer command is with the upstream.
+func (s *session) running() bool { return s.transfer != nil && s.transfer.owner.sent != nil }
+
+// settled tells that the running transfer's final reply is due.
+func (s *session) settled() bool { return s.transfer != nil && s.transfer.settled.Load() }
+
+// transferEvents is nil, and so never ready, without a transfer.
+func (s *session) transferEvents() <-chan eventKind {
+	if s.transfer == nil {
+		return nil
+	}
+	return s.transfer.events
+}
+
+// dropTransfer ends a prepared transfer and returns its port.
+func (s *session) dropTransfer() {
+	if s.transfer != nil {
+		s.transfer.close()
+		s.transfer = nil
+	}
+}
+
+// onTransferCommand comes twice: first the legs that we dial are opened, then
+// the command goes upstream.
+func (s *session) onTransferCommand(ctx context.Context, l *line, d ftpparse.Direction) error {
+	t := s.transfer
+	tls := s.listener.TLS
+	switch {
+	case t == nil:
+		return s.refuseTransfer(replyNoOpening)
+	case t.owner.ended:
+		s.log.Info("transfer not opened", logCommand(l.command), logError(t.outcome.err))
+		return s.refuseTransfer(openFailure(t.outcome.err))
+	case t.owner.open:
+		s.upstream.restart = false
+		t.owner.sent = &exchange{command: l.command, transfer: t, onReply: s.onTransferReply}
+		return s.ask(t.owner.sent)
+	case tls.Mode != TLSOff && tls.Data == Require && !s.private():
+		return s.refuseTransfer(replyWrongLevel)
+	}
+	s.work.Add(1)
+	t.start(ctx, spec{
+		command: l.command, upload: d == ftpparse.Upload, private: s.private(),
+		truncation: tls.Truncation, ended: s.controlEnded(),
+	}, s.work.Done)
+	s.held = l
+	return nil
+}
+
+// controlEnded tells, for use by the transfer's goroutine, whether a side has
+// ended its control connection. A client that said QUIT may.
+func (s *session) controlEnded() func(side) bool {
+	client, up, quitting := s.client.tcp, s.upstream.control.tcp, &s.work.quitting
+	return func(which side) bool {
+		if which == sideUpstream {
+			return gone(up)
+		}
+		return gone(client) && !quitting.Load()
+	}
+}
+
+// refuseTransfer answers a transfer command that the upstream never hears. A
+// REST that was meant for it must not apply to the next one.
+func (s *session) refuseTransfer(r ftpparse.Reply) error {
+	s.dropTransfer()
+	if s.upstream.restart {
+		s.upstream.restart = false
+		err := s.ask(&exchange{command: ftpparse.Command{Verb: "REST", Argument: "0", Space: true}, onReply: swallow})
+		if err != nil {
+			return err
+		}
+	}
+	s.answer(r)
+	return nil
+}
+
+// onTransferReply takes the upstream's replies to a transfer command.
+func (s *session) onTransferReply(ctx context.Context, e *exchange, r ftpparse.Reply) error {
+	t := e.transfer
+	if r.Class() == ftpparse.Preliminary {
+		t.begin()
+		return s.relay(ctx, e, r)
+	}
+	switch {
+	case t.owner.began:
+	case r.Class() == ftpparse.Completion:
+		t.implied.Store(true)
+		t.begin()
+	default:
+		t.abandon(errRefused)
+	}
+	// The upstream's 226 is held back: relayed at once it can overtake the last
+	// bytes of the file, and a client that trusts it would close too early.
+	e.stage, e.answer = stageHeld, r
+	s.settle()
+	return nil
+}
+
+// onTransferEvent takes what the transfer's goroutine reports.
+func (s *session) onTransferEvent(kind eventKind) error {
+	t := s.transfer
+	switch kind {
+	case eventExpired:
+		if !t.owner.started {
+			s.log.Info("data connection not opened in time")
+			s.dropTransfer()
+		}
+	case eventOpen:
+		t.owner.open = true
+	case eventEnded:
+		t.owner.ended = true
+		if t.owner.sent != nil {
+			t.owner.sent.since = time.Now()
+			s.settle()
+		}
+	}
+	return nil
+}
+
+// settle ends the running transfer once its legs have ended and the upstream's
+// final reply is here.
+func (s *session) settle() {
+	t := s.transfer
+	e := t.owner.sent
+	if !t.owner.ended || e.stage != stageHeld {
+		return
+	}
+	r := closingReply(t.outcome, e.answer)
+	s.logTransfer(t, r)
+	e.conclude(r)
+	s.transfer = nil
+	s.clock.heard()
+}
+
+func (s *session) logTransfer(t *transfer, r ftpparse.Reply) {
+	fields := []zap.Field{
+		logUser(s.account.user), logCommand(t.spec.command), logCode(r.Code),
+		logBytes(t.outcome.bytes), logAfter(time.Since(t.owner.at).Round(time.Millisecond)),
+	}
+	if t.outcome.truncated && t.spec.upload && t.spec.truncation == TruncationLog {
+		s.log.Warn("upload ended without close_notify", logCommand(t.spec.command))
+	}
+	if t.outcome.err != nil {
+		s.log.Warn("transfer failed", append(fields, logError(t.outcome.err))...)
+		return
+	}
+	s.log.Info("transfer", fields...)
+}
+
+// onABOR relays ABOR at once and breaks the legs off. Upstreams that stop by
+// themselves are not kept from it; those that read ABOR only after the file
+// (vsftpd) see the broken leg first. The replies are relayed as they come.
+func (s *session) onABOR(c ftpparse.Command) error {
+	e := &exchange{command: c}
+	if s.running() {
+		if s.transfer.owner.sent.awaits() {
+			e.aborts = s.transfer.owner.sent
+		}
+		defer s.transfer.abandon(errAborted)
+	}
+	return s.ask(e)
+}

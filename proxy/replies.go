@@ -1,0 +1,84 @@
+package proxy
+
+import (
+	"errors"
+
+	"github.com/ftpsproxy/ftpsproxy/ftpparse"
+)
+
+// The proxy's own replies are fixed sentences: what went wrong inside, with its
+// hosts and paths, is for the log.
+var (
+	replyGoodbye     = ftpparse.NewReply(221, "Goodbye.")
+	replyNotOffered  = ftpparse.NewReply(502, "Command not offered here.")
+	replyUnknown     = ftpparse.NewReply(500, "Command not understood.")
+	replyLogin       = ftpparse.NewReply(530, "Please log in with USER and PASS.")
+	replyUseTLS      = ftpparse.NewReply(530, "TLS is required: AUTH TLS comes first.")
+	replyNoUser      = ftpparse.NewReply(503, "USER comes first.")
+	replyNoOpening   = ftpparse.NewReply(425, "Use PASV, EPSV, PORT or EPRT first.")
+	replyNoPort      = ftpparse.NewReply(425, "No free port for a data connection, try again later.")
+	replyCannotOpen  = ftpparse.NewReply(425, "Can't open data connection.")
+	replyWrongLevel  = ftpparse.NewReply(521, "Data connections must be private: PROT P comes first.")
+	replyHandshake   = ftpparse.NewReply(522, "TLS on the data connection failed.")
+	replyUnproven    = ftpparse.NewReply(522, "The data connection must resume the TLS session of the control connection.")
+	replyBroken      = ftpparse.NewReply(426, "Data connection broken; transfer aborted.")
+	replyLocalError  = ftpparse.NewReply(451, "Data connection to the server broken; transfer aborted.")
+	replyIllegalPort = ftpparse.NewReply(500, "Illegal PORT command.")
+	replyEPSVAll     = ftpparse.NewReply(503, "Only EPSV after EPSV ALL.")
+)
+
+// maxMalformed is how many malformed lines in a row are answered.
+const maxMalformed = 3
+
+// malformedReply answers a line that is no command.
+func malformedReply(err error) ftpparse.Reply {
+	switch {
+	case errors.Is(err, ftpparse.ErrLineTooLong):
+		return ftpparse.NewReply(500, "Command line too long.")
+	case errors.Is(err, ftpparse.ErrControlByte):
+		return ftpparse.NewReply(501, "NUL and CR are not allowed inside a command.")
+	case errors.Is(err, ftpparse.ErrTelnet):
+		return ftpparse.NewReply(501, "Malformed Telnet sequence; write the byte 255 twice.")
+	default:
+		return replyUnknown
+	}
+}
+
+// syntaxReply answers an argument that was not understood.
+func syntaxReply(error) ftpparse.Reply {
+	return ftpparse.NewReply(501, "Syntax error in the argument.")
+}
+
+// closingReply decides what the client hears at the end of a transfer: the
+// upstream's final reply, unless the legs tell another story.
+func closingReply(o outcome, final ftpparse.Reply) ftpparse.Reply {
+	if o.err == nil || errors.Is(o.err, errAborted) || errors.Is(o.err, errRefused) {
+		return final
+	}
+	switch class := final.Class(); {
+	case o.err.Step == stepOpen:
+		return openFailure(o.err)
+	case class == ftpparse.Transient, class == ftpparse.Permanent:
+		return final
+	case o.err.Side == sideUpstream:
+		return replyLocalError
+	default:
+		return replyBroken
+	}
+}
+
+// stepOpen is the step of a sideError from opening a leg, its handshake
+// included.
+const stepOpen = "open data connection"
+
+// openFailure answers a transfer command whose legs could not be opened.
+func openFailure(err error) ftpparse.Reply {
+	switch {
+	case errors.Is(err, errUnprovenSender):
+		return replyUnproven
+	case errors.Is(err, errDataHandshake):
+		return replyHandshake
+	default:
+		return replyCannotOpen
+	}
+}

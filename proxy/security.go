@@ -1,0 +1,186 @@
+package proxy
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/ftpsproxy/ftpsproxy/ftpparse"
+	"github.com/ftpsproxy/ftpsproxy/tlsterm"
+)
+
+// security is the session's FTP security layer (RFC 2228, RFC 4217), which ends
+// here: none of its commands is relayed.
+type security struct {
+	binding    *tlsterm.Binding // nil when the listener has no TLS
+	negotiated bool             // PBSZ was said
+	level      ftpparse.ProtectionLevel
+}
+
+// forget wipes what ties data connections to the session.
+func (y *security) forget() {
+	if y.binding != nil {
+		y.binding.Reset()
+	}
+}
+
+// restart goes back to where the listener's sessions begin.
+func (y *security) restart(mode TLSMode) {
+	y.negotiated, y.level = false, ftpparse.ProtectionClear
+	if mode == TLSImplicit {
+		y.level = ftpparse.ProtectionPrivate
+	}
+}
+
+// secure makes the control connection private. On failure nothing may be said
+// any more: TLS was agreed on, so clear text must not follow.
+func (s *session) secure(ctx context.Context) error {
+	deadline := s.clock.login.Add(s.listener.limits.LoginTimeout)
+	ctx, cancel := context.WithDeadlineCause(ctx, deadline, errLoginTimeout)
+	defer cancel()
+	conn, err := s.security.binding.Control(ctx, s.client.tcp)
+	if err != nil {
+		s.client.mute = true
+		return atSide(sideClient, "handshake", err)
+	}
+	s.client.use(conn, conn)
+	return nil
+}
+
+// unsecure ends TLS and goes on in clear text.
+func (s *session) unsecure(ctx context.Context) error {
+	if s.client.reader.Buffered() > 0 {
+		return errTrailingData
+	}
+	ctx, cancel := context.WithTimeout(ctx, s.listener.limits.ReplyTimeout)
+	defer cancel()
+	conn, err := s.client.tls.Shutdown(ctx)
+	if err != nil {
+		s.client.mute = true
+		return atSide(sideClient, "end TLS", err)
+	}
+	s.client.use(conn, nil)
+	s.security.forget()
+	s.security.restart(s.listener.TLS.Mode)
+	return nil
+}
+
+// onAUTH starts explicit TLS (RFC 4217 §4). It comes when everything before it
+// has been answered, and the client's reader is parked.
+func (s *session) onAUTH(ctx context.Context, c ftpparse.Command) error {
+	mechanism, err := ftpparse.ParseAUTH(c.Argument)
+	switch {
+	case s.listener.TLS.Mode == TLSOff:
+		s.answer(replyNotOffered)
+		return nil
+	case s.client.tls != nil:
+		s.answer(ftpparse.NewReply(503, "TLS is in use already."))
+		return nil
+	case errors.Is(err, ftpparse.ErrMechanism):
+		s.answer(ftpparse.NewReply(504, "Only AUTH TLS is offered."))
+		return nil
+	case err != nil:
+		s.answer(syntaxReply(err))
+		return nil
+	case !s.listener.TLS.Terminator.Ready():
+		s.answer(ftpparse.NewReply(431, "No certificate yet, try again later."))
+		return nil
+	case s.client.reader.Buffered() > 0:
+		// The injection of CVE-2011-0411: commands sent in clear text behind AUTH
+		// that a server would take for part of the private session.
+		return errEarlyData
+	}
+	s.dropTransfer()
+	if s.upstream.control != nil {
+		s.upstream.part()
+		s.upstream = upstreamLink{}
+	}
+	s.answer(ftpparse.NewReply(234, "Ready for TLS."))
+	if err := s.flush(); err != nil {
+		return err
+	}
+	if err := s.enter(phaseSecuring); err != nil {
+		return err
+	}
+	s.security.forget()
+	if err := s.secure(ctx); err != nil {
+		return err
+	}
+	s.account = account{host: s.hostAfterTLS(), deferred: s.account.deferred, failures: s.account.failures}
+	s.security.restart(TLSExplicit)
+	if mechanism == ftpparse.MechanismSSL {
+		s.security.level = ftpparse.ProtectionPrivate
+	}
+	return s.enter(phaseOpen)
+}
+
+// hostAfterTLS keeps HOST unless SNI contradicts it (RFC 7151 §3.1).
+func (s *session) hostAfterTLS() string {
+	sni := s.client.tls.ConnectionState().ServerName
+	if sni != "" && s.account.host != "" && sni != s.account.host {
+		s.log.Info("HOST and SNI differ: HOST is forgotten")
+		return ""
+	}
+	return s.account.host
+}
+
+// onPBSZ answers PBSZ; TLS has only one size (RFC 4217 §8).
+func (s *session) onPBSZ(c ftpparse.Command) {
+	switch _, err := ftpparse.ParsePBSZ(c.Argument); {
+	case s.client.tls == nil:
+		s.answer(ftpparse.NewReply(503, "AUTH TLS comes first."))
+	case err != nil:
+		s.answer(syntaxReply(err))
+	default:
+		s.security.negotiated = true
+		s.answer(ftpparse.NewReply(200, "PBSZ=0"))
+	}
+}
+
+// onPROT sets the protection level of later transfers (RFC 4217 §9).
+func (s *session) onPROT(c ftpparse.Command) {
+	level, err := ftpparse.ParsePROT(c.Argument)
+	switch {
+	case s.client.tls == nil:
+		s.answer(ftpparse.NewReply(503, "AUTH TLS comes first."))
+	case !s.security.negotiated:
+		s.answer(ftpparse.NewReply(503, "PBSZ comes first."))
+	case err != nil:
+		s.answer(ftpparse.NewReply(504, "Levels are C and P."))
+	case level != ftpparse.ProtectionClear && level != ftpparse.ProtectionPrivate:
+		s.answer(ftpparse.NewReply(536, "TLS offers the levels C and P."))
+	default:
+		s.security.level = level
+		s.answer(ftpparse.NewReply(200, fmt.Sprintf("Protection level is %s.", level)))
+	}
+}
+
+// onHOST answers HOST, which comes before login and agrees with SNI (RFC 7151).
+func (s *session) onHOST(c ftpparse.Command) {
+	host, err := ftpparse.ParseHOST(c.Argument)
+	switch tls := s.listener.TLS; {
+	case err != nil:
+		s.answer(syntaxReply(err))
+	case s.phase != phaseOpen:
+		s.answer(ftpparse.NewReply(503, "HOST comes before USER."))
+	case s.client.tls != nil && s.client.tls.ConnectionState().ServerName != "" &&
+		s.client.tls.ConnectionState().ServerName != host:
+		s.answer(ftpparse.NewReply(504, "HOST differs from the name in the TLS handshake."))
+	case tls.Terminator != nil && !tls.Terminator.Covers(host):
+		s.answer(ftpparse.NewReply(504, "No such host here."))
+	default:
+		s.account.host = host
+		s.answer(ftpparse.NewReply(220, "Host accepted."))
+	}
+}
+
+// private tells whether the next transfer's client leg is under TLS.
+func (s *session) private() bool {
+	return s.client.tls != nil && s.security.level == ftpparse.ProtectionPrivate
+}
+
+// needsTLS tells whether the client must say AUTH before it may log in.
+func (s *session) needsTLS() bool {
+	tls := s.listener.TLS
+	return tls.Mode == TLSExplicit && tls.Control == Require && s.client.tls == nil
+}

@@ -1,0 +1,325 @@
+package proxy
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"go.uber.org/zap"
+
+	"github.com/ftpsproxy/ftpsproxy/ftpparse"
+)
+
+// A session is one client from accept to close. Its goroutine, run, owns every
+// field: readers and transfers post to it, only it decides, writes and changes.
+type session struct {
+	listener *settings
+	log      *zap.Logger
+	phase    phase
+
+	client   *clientControl
+	upstream upstreamLink
+	queue    exchanges
+	held     *line     // the client's next command, which must wait
+	transfer *transfer // prepared or running; nil: none
+
+	security security
+	account  account
+	clock    clock
+	work     work
+}
+
+// work is what the session started and must await.
+type work struct {
+	sync.WaitGroup
+	lingering chan struct{}
+	ending    error // the session ends with this once the running transfer has
+	malformed int
+	quitting  atomic.Bool     // QUIT came: nothing after it counts
+	drain     <-chan struct{} // closed when the proxy stops
+	draining  bool
+}
+
+// maxOutstanding bounds how far a client may pipeline before we stop reading.
+const maxOutstanding = 64
+
+// run is the whole story of a session.
+func (s *session) run(ctx context.Context) error {
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer s.end(cancel)
+	err := s.open(ctx)
+	for s.phase != phaseClosing && err == nil {
+		select {
+		case l := <-s.client.lines:
+			err = s.onLine(ctx, l)
+		case c := <-s.upstream.connected:
+			err = s.onConnected(ctx, c)
+		case r := <-s.upstream.replies():
+			err = s.onReply(ctx, r)
+		case e := <-s.transferEvents():
+			err = s.onTransferEvent(e)
+		case <-s.clock.timer.C:
+			err = s.onTimer()
+		case <-s.work.drain:
+			err = s.onDrain()
+		case <-ctx.Done():
+			err = context.Cause(ctx)
+		}
+		if err == nil {
+			err = s.proceed(ctx)
+		}
+	}
+	s.sayFarewell(err)
+	return err
+}
+
+// open greets; on an implicit listener TLS comes before the first word.
+func (s *session) open(ctx context.Context) error {
+	if s.listener.TLS.Mode == TLSImplicit {
+		if err := s.secure(ctx); err != nil {
+			return err
+		}
+		s.security.level = ftpparse.ProtectionPrivate // unless PROT says otherwise: many clients assume it
+	}
+	if err := s.enter(phaseOpen); err != nil {
+		return err
+	}
+	go s.client.read(s.client.begin())
+	if err := s.client.say(ftpparse.NewReply(220, s.listener.Greeting)); err != nil {
+		return err
+	}
+	s.clock.heard()
+	return s.proceed(ctx)
+}
+
+// end closes both control connections and awaits every goroutine.
+func (s *session) end(cancel context.CancelCauseFunc) {
+	s.phase = phaseClosing
+	if s.transfer != nil {
+		s.transfer.close()
+		s.transfer.abandon(errSessionOver)
+	}
+	s.upstream.part()
+	cancel(errSessionOver)
+	s.client.part()
+	s.clock.timer.Stop()
+	s.work.Wait()
+	s.upstream.discard()
+	s.security.forget()
+}
+
+// onLine takes a line from the client. proceed dispatches it.
+func (s *session) onLine(_ context.Context, l line) error {
+	if l.err != nil && !ftpparse.Recoverable(l.err) {
+		return atSide(sideClient, "read command", l.err)
+	}
+	s.clock.heard()
+	s.held = &l
+	return nil
+}
+
+// proceed sends what may be sent, and dispatches the client's next command when
+// nothing keeps it back.
+func (s *session) proceed(ctx context.Context) error {
+	for {
+		if err := s.flush(); err != nil {
+			return err
+		}
+		if s.work.ending != nil && !s.running() {
+			return s.work.ending
+		}
+		if s.phase == phaseClosing || s.held == nil || s.mustWait(s.held.command.Verb) {
+			s.clock.arm(s)
+			return nil
+		}
+		l := s.held
+		s.held = nil
+		if err := s.dispatchLine(ctx, l); err != nil {
+			return err
+		}
+		if s.held == nil && s.phase != phaseClosing {
+			s.client.next()
+		}
+	}
+}
+
+// dispatchLine answers what is not a command, and dispatches what is.
+func (s *session) dispatchLine(ctx context.Context, l *line) error {
+	if l.err == nil {
+		s.work.malformed = 0
+		if ce := s.log.Check(zap.DebugLevel, "command"); ce != nil {
+			ce.Write(logCommand(l.command))
+		}
+		return s.dispatch(ctx, l)
+	}
+	s.work.malformed++
+	if s.work.malformed > maxMalformed {
+		return errMalformed
+	}
+	s.log.Info("malformed command", logError(l.err))
+	s.answer(malformedReply(l.err))
+	return nil
+}
+
+// mustWait tells whether a command must wait for what came before it.
+func (s *session) mustWait(verb string) bool {
+	if s.phase == phaseConnecting || s.upstream.translating || len(s.queue) >= maxOutstanding || s.work.quitting.Load() {
+		return true
+	}
+	switch {
+	case isBarrier(verb):
+		return !s.queue.idle() || s.running()
+	case opensLeg(verb):
+		return s.running()
+	case movesFile(verb):
+		return s.running() || s.transfer != nil && s.transfer.owner.opening()
+	}
+	return false
+}
+
+// isBarrier lists the commands that change what all others mean. They wait
+// until everything before them has been answered; a running transfer finishes
+// first (QUIT: RFC 959 §4.1.1).
+func isBarrier(verb string) bool {
+	switch verb {
+	case "AUTH", "CCC", "QUIT", "REIN":
+		return true
+	}
+	return false
+}
+
+// flush writes the answers whose turn has come.
+func (s *session) flush() error {
+	for e := s.queue.next(); e != nil; e = s.queue.next() {
+		if e.answer.Code == 0 {
+			continue
+		}
+		if err := s.client.say(e.answer); err != nil {
+			return err
+		}
+	}
+	if s.queue.stuckBehindABOR() {
+		// Whatever ABOR still gets comes before the reply to this.
+		return s.ask(&exchange{command: ftpparse.Command{Verb: "NOOP"}, onReply: swallow})
+	}
+	return nil
+}
+
+func swallow(_ context.Context, e *exchange, r ftpparse.Reply) error {
+	if r.Class() != ftpparse.Preliminary {
+		e.swallow()
+	}
+	return nil
+}
+
+// answer queues a reply of our own in its turn.
+func (s *session) answer(r ftpparse.Reply) {
+	e := &exchange{}
+	e.conclude(r)
+	s.queue.push(e)
+}
+
+// ask sends a command to the upstream and queues its exchange.
+func (s *session) ask(e *exchange) error {
+	s.queue.push(e)
+	return s.resend(e)
+}
+
+// resend gives the upstream the exchange's command (again).
+func (s *session) resend(e *exchange) error {
+	e.since = time.Now()
+	return s.upstream.control.send(e.command)
+}
+
+// onReply gives a reply to the exchange it answers.
+func (s *session) onReply(ctx context.Context, r replyOrError) error {
+	if r.err != nil {
+		return s.onUpstreamLost(atSide(sideUpstream, "read reply", r.err))
+	}
+	if r.reply.Code == 421 {
+		s.upstream.farewell = &r.reply
+		return s.onUpstreamLost(atSide(sideUpstream, "session", errUpstreamEnds))
+	}
+	e := s.queue.match(r.reply.Code, s.settled())
+	if e == nil {
+		s.log.Warn("reply to no command", logCode(r.reply.Code))
+		return nil
+	}
+	e.since = time.Now()
+	switch {
+	case e.onReply != nil:
+		return e.onReply(ctx, e, r.reply)
+	default:
+		return s.relay(ctx, e, r.reply)
+	}
+}
+
+// relay passes a reply on. At most one preliminary reply per command is
+// believed.
+func (s *session) relay(_ context.Context, e *exchange, r ftpparse.Reply) error {
+	if r.Class() != ftpparse.Preliminary {
+		e.conclude(r)
+		return nil
+	}
+	if e.stage == stagePreliminary {
+		s.log.Warn("second preliminary reply", logCode(r.Code))
+		return nil
+	}
+	e.stage = stagePreliminary
+	return s.client.say(r)
+}
+
+// onUpstreamLost takes the end of the control connection or an unsolicited 421,
+// which retires everything. Only a transfer whose final reply is here already
+// is still carried to its end.
+func (s *session) onUpstreamLost(err error) error {
+	s.upstream.lost = true
+	s.upstream.control.farewelled = true
+	switch {
+	case s.work.quitting.Load():
+		s.upstream.farewell = nil
+		_ = s.client.say(replyGoodbye)
+		return errQuit
+	case s.finalIsHere():
+		s.work.ending = err
+		return nil
+	default:
+		return err
+	}
+}
+
+// finalIsHere tells that a transfer still runs whose final reply has come.
+func (s *session) finalIsHere() bool {
+	return s.running() && s.transfer.owner.sent != nil && s.transfer.owner.sent.stage == stageHeld
+}
+
+// onDrain ends the session, after the running transfer if there is one.
+func (s *session) onDrain() error {
+	s.work.drain, s.work.draining = nil, true
+	if s.running() {
+		s.work.ending = errDraining
+		return nil
+	}
+	return errDraining
+}
+
+// sayFarewell is the one place where a session's end is put into words.
+func (s *session) sayFarewell(err error) {
+	r, ok := farewell(err)
+	if s.upstream.farewell != nil {
+		r, ok = *s.upstream.farewell, true
+	}
+	if ok && !s.client.mute {
+		_ = s.client.say(r)
+	}
+	fields := []zap.Field{logUser(s.account.user), logAfter(time.Since(s.clock.accepted).Round(time.Millisecond))}
+	if errors.Is(err, errQuit) || errors.Is(err, io.EOF) {
+		s.log.Info("session ended", fields...)
+		return
+	}
+	s.log.Warn("session ended", append(fields, logError(fmt.Errorf("%s: %w", s.phase, err)))...)
+}

@@ -1,0 +1,156 @@
+package proxy
+
+import (
+	"errors"
+	"io"
+	"net"
+	"sync"
+	"sync/atomic"
+)
+
+// bufferSize holds sixteen TLS records: large enough that system calls cost
+// little per byte, small enough that a thousand transfers fit in memory.
+const bufferSize = 256 << 10
+
+// buffers lend out bufferSize bytes. Only running transfers hold one.
+var buffers = sync.Pool{New: func() any { return new([bufferSize]byte) }}
+
+// A wire lies between crypto/tls and a data connection. crypto/tls reads and
+// writes record by record; the wire makes few large system calls of them:
+//
+//   - corked, it collects what is written and sends it in one write(2);
+//   - it reads as much as there is, and feeds crypto/tls from memory;
+//   - starved runs just before a read(2) that may block, so that whoever
+//     collects plaintext over several reads can pass it on and nothing is held
+//     back while the peer is silent.
+//
+// It also remembers the peer's FIN, by which an end without close_notify is
+// told from one with it: crypto/tls reports both as io.EOF.
+//
+// One goroutine may read while another writes.
+type wire struct {
+	*net.TCPConn
+	starved func() error
+
+	in    []byte // small for a handshake, from the pool while a pump reads
+	r, w  int
+	ended atomic.Bool
+
+	mu       sync.Mutex // crypto/tls may answer a KeyUpdate from the reader's goroutine
+	out      *[bufferSize]byte
+	n        int
+	corked   bool
+	counting bool          // add to sent
+	sent     atomic.Uint64 // bytes that ought to reach the peer
+}
+
+// handshakeBuffer takes a hello with room to spare.
+const handshakeBuffer = 4 << 10
+
+// Read implements net.Conn.
+func (c *wire) Read(p []byte) (int, error) {
+	if c.r == c.w {
+		if err := c.fill(); err != nil {
+			return 0, err
+		}
+	}
+	n := copy(p, c.in[c.r:c.w])
+	c.r += n
+	return n, nil
+}
+
+func (c *wire) fill() error {
+	if c.starved != nil {
+		if err := c.starved(); err != nil {
+			return err
+		}
+	}
+	if c.in == nil {
+		c.in = make([]byte, handshakeBuffer)
+	}
+	if c.starved != nil && len(c.in) != bufferSize {
+		c.in = buffers.Get().(*[bufferSize]byte)[:]
+	}
+	n, err := c.TCPConn.Read(c.in)
+	c.r, c.w = 0, n
+	if n > 0 {
+		return nil
+	}
+	if errors.Is(err, io.EOF) {
+		c.ended.Store(true)
+	}
+	return err
+}
+
+// Write implements net.Conn.
+func (c *wire) Write(p []byte) (int, error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if !c.corked {
+		return c.pass(p)
+	}
+	if c.n+len(p) > bufferSize {
+		if err := c.send(); err != nil {
+			return 0, err
+		}
+	}
+	if len(p) > bufferSize {
+		return c.pass(p)
+	}
+	if c.out == nil {
+		c.out = buffers.Get().(*[bufferSize]byte)
+	}
+	c.n += copy(c.out[c.n:], p)
+	return len(p), nil
+}
+
+// cork starts collecting what is written.
+func (c *wire) cork() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.corked = true
+}
+
+// stopCounting is called at the end of a file: what follows is no part of it.
+func (c *wire) stopCounting() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.counting = false
+}
+
+// uncork sends what was collected and stops collecting.
+func (c *wire) uncork() error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.corked = false
+	return c.send()
+}
+
+// send is called with mu held.
+func (c *wire) send() error {
+	if c.n == 0 {
+		return nil
+	}
+	_, err := c.pass(c.out[:c.n])
+	c.n = 0
+	return err
+}
+
+func (c *wire) pass(p []byte) (int, error) {
+	if c.counting {
+		c.sent.Add(uint64(len(p)))
+	}
+	return c.TCPConn.Write(p)
+}
+
+// release gives the buffers back. Nobody may use the wire afterwards.
+func (c *wire) release() {
+	if len(c.in) == bufferSize {
+		buffers.Put((*[bufferSize]byte)(c.in))
+	}
+	c.in = nil
+	if c.out != nil {
+		buffers.Put(c.out)
+		c.out = nil
+	}
+}
