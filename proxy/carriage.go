@@ -328,6 +328,7 @@ func (p *pump) run() (int64, error) {
 	}
 	p.buf = buffers.Get().(*[bufferSize]byte)
 	defer buffers.Put(p.buf)
+	acknowledgeAtOnce(p.from.tcp)
 	if w := p.from.wire; w != nil {
 		w.starved = p.flush
 		defer func() { w.starved = nil }()
