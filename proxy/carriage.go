@@ -184,9 +184,9 @@ func sideOr(err error, s side) side {
 
 // finish judges the end of the file, and passes it on.
 func (c *carriage) finish(from, to *leg) error {
-	// A peer that died mid-file ends both its connections; over a data
-	// connection alone that looks like the end of the file.
-	if c.spec.ended(from.side) {
+	// A peer that died mid-file ends both its connections, and the end of a data
+	// connection looks like the end of the file unless close_notify proves it.
+	if (from.tls == nil || from.truncated()) && c.spec.ended(from.side) {
 		return atSide(from.side, "read", errControlGone)
 	}
 	if from.truncated() {
@@ -281,6 +281,7 @@ func (c *carriage) releaseLegs() {
 type stallWatch struct {
 	carriage *carriage
 	timer    *time.Timer
+	stopped  atomic.Bool
 	last     uint64
 	idle     int // checks without a byte
 }
@@ -291,11 +292,15 @@ const stallChecks = 4
 func (c *carriage) watchForStall() *stallWatch {
 	w := &stallWatch{carriage: c, last: c.moved()}
 	every := c.limits.stall / stallChecks
-	w.timer = time.AfterFunc(every, func() { w.check(every) })
+	w.timer = time.AfterFunc(time.Hour, func() { w.check(every) })
+	w.timer.Reset(every) // only now: check reads w.timer
 	return w
 }
 
 func (w *stallWatch) check(every time.Duration) {
+	if w.stopped.Load() {
+		return
+	}
 	if n := w.carriage.moved(); n != w.last {
 		w.last, w.idle = n, 0
 	} else if w.idle++; w.idle >= stallChecks {
@@ -305,7 +310,10 @@ func (w *stallWatch) check(every time.Duration) {
 	w.timer.Reset(every)
 }
 
-func (w *stallWatch) stop() { w.timer.Stop() }
+func (w *stallWatch) stop() {
+	w.stopped.Store(true)
+	w.timer.Stop()
+}
 
 func (c *carriage) moved() uint64 { return moved(c.client.tcp) + moved(c.upstream.tcp) }
 

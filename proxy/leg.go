@@ -68,7 +68,7 @@ func (l *leg) delivered() bool {
 // would take our last bytes from it.
 func (l *leg) closeWrite() error {
 	if l.tls != nil {
-		l.wire.stopCounting()
+		l.wire.endFile()
 		if err := l.tls.CloseWrite(); err != nil {
 			return err
 		}

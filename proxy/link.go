@@ -51,6 +51,15 @@ func (u *upstreamLink) part() {
 	}
 }
 
+// leaveUpstream ends what the session has with its upstream. It comes when
+// nothing is outstanding but, at most, an ABOR whose reply need not come.
+func (s *session) leaveUpstream() {
+	s.dropTransfer()
+	s.upstream.part()
+	s.upstream = upstreamLink{}
+	s.queue = nil
+}
+
 // discard closes a connection that came when nobody wanted it any more.
 func (u *upstreamLink) discard() {
 	select {

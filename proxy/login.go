@@ -83,9 +83,7 @@ func (s *session) loginGoesOn() error {
 // are forgotten (RFC 959 §4.1.1, RFC 4217 §11). An implicit listener stays
 // private, since it is so from its first byte.
 func (s *session) onREIN(ctx context.Context) error {
-	s.dropTransfer()
-	s.upstream.part()
-	s.upstream = upstreamLink{}
+	s.leaveUpstream()
 	s.account = account{}
 	s.clock.login = s.clock.spoken
 	if s.phase != phaseOpen {

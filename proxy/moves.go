@@ -62,6 +62,7 @@ func (s *session) onTransferCommand(ctx context.Context, l *line, d ftpparse.Dir
 	s.work.Add(1)
 	t.start(ctx, spec{
 		command: l.command, upload: d == ftpparse.Upload, private: s.private(),
+		required:   tls.Terminator != nil && tls.Terminator.RequiresResumption(),
 		truncation: tls.Truncation, ended: s.controlEnded(),
 	}, s.work.Done)
 	s.held = l

@@ -90,11 +90,7 @@ func (s *session) onAUTH(ctx context.Context, c ftpparse.Command) error {
 		// that a server would take for part of the private session.
 		return errEarlyData
 	}
-	s.dropTransfer()
-	if s.upstream.control != nil {
-		s.upstream.part()
-		s.upstream = upstreamLink{}
-	}
+	s.leaveUpstream()
 	s.answer(ftpparse.NewReply(234, "Ready for TLS."))
 	if err := s.flush(); err != nil {
 		return err

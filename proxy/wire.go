@@ -6,6 +6,7 @@ import (
 	"net"
 	"sync"
 	"sync/atomic"
+	"time"
 )
 
 // bufferSize holds sixteen TLS records: large enough that system calls cost
@@ -41,6 +42,7 @@ type wire struct {
 	n        int
 	corked   bool
 	counting bool          // add to sent
+	patient  bool          // deadlines no longer count
 	sent     atomic.Uint64 // bytes that ought to reach the peer
 }
 
@@ -111,11 +113,25 @@ func (c *wire) cork() {
 	c.corked = true
 }
 
-// stopCounting is called at the end of a file: what follows is no part of it.
-func (c *wire) stopCounting() {
+// endFile is called at the end of a file: what follows is no part of it, and
+// waits as long as the file's own bytes would.
+func (c *wire) endFile() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.counting = false
+	c.counting, c.patient = false, true
+}
+
+// SetWriteDeadline implements net.Conn. At the end of a file it does nothing:
+// crypto/tls gives close_notify five seconds, which a slow client's full socket
+// buffer outlasts. The stall watch bounds the wait.
+func (c *wire) SetWriteDeadline(t time.Time) error {
+	c.mu.Lock()
+	patient := c.patient
+	c.mu.Unlock()
+	if patient {
+		return nil
+	}
+	return c.TCPConn.SetWriteDeadline(t)
 }
 
 // uncork sends what was collected and stops collecting.
