@@ -338,8 +338,8 @@ func (p *pump) run() (int64, error) {
 	defer buffers.Put(p.buf)
 	acknowledgeAtOnce(p.from.tcp)
 	if w := p.from.wire; w != nil {
-		w.starved = p.flush
-		defer func() { w.starved = nil }()
+		w.in.starved = p.flush
+		defer func() { w.in.starved = nil }()
 	}
 	for {
 		n, err := p.from.Read(p.buf[p.hi:chunk])

@@ -51,14 +51,14 @@ func (l *leg) write(p []byte) error {
 
 // truncated tells, after Read gave io.EOF, that a private leg ended without
 // close_notify.
-func (l *leg) truncated() bool { return l.wire != nil && l.wire.ended.Load() }
+func (l *leg) truncated() bool { return l.wire != nil && l.wire.in.ended.Load() }
 
 // delivered tells whether the peer's kernel has acknowledged all that was
 // written. Clients that know a file's size close after its last byte, before
 // our close_notify and FIN reach them; for them the file is whole.
 func (l *leg) delivered() bool {
 	if l.wire != nil {
-		return acknowledged(l.tcp) >= l.wire.sent.Load()
+		return acknowledged(l.tcp) >= l.wire.out.sent.Load()
 	}
 	return acknowledged(l.tcp) >= uint64(l.sent)
 }

@@ -132,7 +132,7 @@ func (p *prover) handshake(ctx context.Context, conn *net.TCPConn) {
 	ctx, cancel := context.WithTimeoutCause(ctx, p.limits.data, errNeverOpened)
 	defer cancel()
 	l := newLeg(sideClient, conn)
-	l.wire = &wire{TCPConn: conn, counting: true}
+	l.wire = newWire(conn)
 	var err error
 	l.tls, err = p.binding.Data(ctx, l.wire, p.spec.upload)
 	if err != nil {
