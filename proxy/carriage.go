@@ -38,28 +38,15 @@ func (c *carriage) carry(ctx context.Context) int64 {
 		}
 		return 0
 	}
+	if c.implied.Load() && !c.spec.upload {
+		return c.carryImplied(ctx)
+	}
 	if !c.openRest(ctx) {
 		c.settled.Store(true)
 		c.resetLegs()
 		return 0
 	}
-	if c.upstream == nil {
-		return c.moveNothing()
-	}
 	return c.move(ctx)
-}
-
-// impliedGrace is how long a data connection may come after a final reply that
-// no preliminary one preceded.
-const impliedGrace = time.Second
-
-// moveNothing ends a transfer for which the upstream never opened its leg, and
-// yet reported success: the client gets its empty listing.
-func (c *carriage) moveNothing() int64 {
-	if err := c.client.closeWrite(); err != nil {
-		c.fail(sideClient, "write", err)
-	}
-	return 0
 }
 
 // openDialled waits for the legs that we dial. Only then does the upstream hear
@@ -90,13 +77,11 @@ func (c *carriage) openDialled(ctx context.Context) bool {
 func (c *carriage) openRest(ctx context.Context) bool {
 	if c.upstream == nil {
 		conn, err := c.awaitUpstream(ctx)
-		switch {
-		case err == nil:
-			c.upstream = newLeg(sideUpstream, conn)
-		case !c.implied.Load() || c.spec.upload:
+		if err != nil {
 			c.fail(sideUpstream, stepOpen, err)
 			return false
 		}
+		c.upstream = newLeg(sideUpstream, conn)
 	}
 	if !c.openClient(ctx) {
 		return false
@@ -120,11 +105,7 @@ func (c *carriage) openClient(ctx context.Context) bool {
 }
 
 func (c *carriage) awaitUpstream(ctx context.Context) (*net.TCPConn, error) {
-	within := c.limits.data
-	if c.implied.Load() {
-		within = min(within, impliedGrace)
-	}
-	ctx, cancel := context.WithTimeoutCause(ctx, within, errNeverOpened)
+	ctx, cancel := context.WithTimeoutCause(ctx, c.limits.data, errNeverOpened)
 	defer cancel()
 	select {
 	case conn, ok := <-c.upstreamAccept.conns:
@@ -154,9 +135,6 @@ func (c *carriage) move(ctx context.Context) int64 {
 
 	p := pump{from: from, to: to}
 	bytes, err := p.run()
-	if bytes == 0 && c.implied.Load() && from.side == sideUpstream && sideOr(err, from.side) == sideUpstream {
-		err = nil // the upstream never took its leg up: there was nothing to send
-	}
 	c.settled.Store(from.side == sideUpstream)
 	if err == nil {
 		c.pumped.Store(true)
@@ -331,12 +309,13 @@ const chunk = bufferSize - bufferSize/16
 
 // run copies until the sender's end. Errors say which side they came from.
 func (p *pump) run() (int64, error) {
-	if p.from.tls == nil && p.to.tls == nil {
+	if p.from.tls == nil && p.to.tls == nil && p.from.first == nil {
 		return p.splice()
 	}
 	p.buf = buffers.Get().(*[bufferSize]byte)
 	defer buffers.Put(p.buf)
 	acknowledgeAtOnce(p.from.tcp)
+	p.hi = copy(p.buf[:chunk], p.from.first)
 	if w := p.from.wire; w != nil {
 		w.in.starved = p.flush
 		defer func() { w.in.starved = nil }()

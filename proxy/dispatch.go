@@ -71,7 +71,9 @@ func (s *session) onLogin(ctx context.Context, l *line) error {
 		s.answer(replyNoUser)
 		return nil
 	default:
-		return s.ask(&exchange{command: l.command, onReply: s.onLoginReply})
+		c := l.command
+		c.Space = c.Space || c.Verb == "PASS" // without an argument it is an empty password
+		return s.ask(&exchange{command: c, onReply: s.onLoginReply})
 	}
 }
 

@@ -17,7 +17,9 @@ type leg struct {
 	tcp  *net.TCPConn
 	wire *wire     // nil on a clear leg
 	tls  *tls.Conn // nil on a clear leg
-	sent int64     // bytes spliced to a clear leg
+	sent int64     // bytes written to a clear leg
+
+	first []byte // read from the leg already, to be passed on first
 }
 
 // socketBuffer is asked of the kernel for what we send: the writer then seldom
@@ -41,7 +43,8 @@ func (l *leg) Read(p []byte) (int, error) {
 // write sends p in as few writes as the wire can make of it.
 func (l *leg) write(p []byte) error {
 	if l.tls == nil {
-		_, err := l.tcp.Write(p)
+		n, err := l.tcp.Write(p)
+		l.sent += int64(n)
 		return err
 	}
 	l.wire.cork()

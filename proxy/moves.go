@@ -129,6 +129,8 @@ func (s *session) onTransferEvent(kind eventKind) error {
 		}
 	case eventOpen:
 		t.owner.open = true
+	case eventUnannounced:
+		return s.client.say(replyOpening)
 	case eventEnded:
 		t.owner.ended = true
 		if t.owner.sent != nil {

@@ -16,6 +16,7 @@ var (
 	replyUseTLS      = ftpparse.NewReply(530, "TLS is required: AUTH TLS comes first.")
 	replyNoUser      = ftpparse.NewReply(503, "USER comes first.")
 	replyNoOpening   = ftpparse.NewReply(425, "Use PASV, EPSV, PORT or EPRT first.")
+	replyOpening     = ftpparse.NewReply(150, "Opening data connection.")
 	replyNoPort      = ftpparse.NewReply(425, "No free port for a data connection, try again later.")
 	replyCannotOpen  = ftpparse.NewReply(425, "Can't open data connection.")
 	replyWrongLevel  = ftpparse.NewReply(521, "Data connections must be private: PROT P comes first.")

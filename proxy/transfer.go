@@ -83,9 +83,10 @@ type transferLimits struct {
 type eventKind int
 
 const (
-	eventExpired eventKind = iota // nobody opened the client's leg, and no command came
-	eventOpen                     // the command may go upstream
-	eventEnded                    // the legs have ended
+	eventExpired     eventKind = iota // nobody opened the client's leg, and no command came
+	eventOpen                         // the command may go upstream
+	eventUnannounced                  // bytes came from the upstream though it never said 1yz
+	eventEnded                        // the legs have ended
 )
 
 // outcome is how the legs ended. err nil: every byte was passed on, and both
@@ -163,7 +164,7 @@ func (t *transfer) expired() {
 }
 
 func newTransfer(b *tlsterm.Binding, limits transferLimits) *transfer {
-	return &transfer{binding: b, limits: limits, events: make(chan eventKind, 3), begun: make(chan struct{})}
+	return &transfer{binding: b, limits: limits, events: make(chan eventKind, 4), begun: make(chan struct{})}
 }
 
 // acceptClient prepares a client's PASV: the lease is the transfer's from here.

@@ -1,0 +1,70 @@
+package proxy
+
+import (
+	"context"
+	"time"
+)
+
+// Some upstreams end a transfer with 226 and never say 150, mostly for empty
+// listings, and often without opening the data connection. Their reply came
+// first, so what there is to send has been sent or is on its way.
+
+// impliedGrace is how long either side may take over a data connection whose
+// final reply has come without a preliminary one.
+const impliedGrace = time.Second
+
+// carryImplied carries a download or listing that the upstream reported complete
+// without a preliminary reply.
+func (c *carriage) carryImplied(ctx context.Context) int64 {
+	first := c.firstBytes(ctx)
+	if len(first) == 0 {
+		c.endEmpty(ctx)
+		return 0
+	}
+	// Clients that wait for 150 before their hello would wait for ever.
+	c.events <- eventUnannounced
+	c.upstream.first = first
+	if !c.openClient(ctx) {
+		c.resetLegs()
+		return 0
+	}
+	c.release()
+	return c.move(ctx)
+}
+
+// firstBytes returns what the upstream has sent, or nothing if it has ended its
+// leg, never opened it, or is silent.
+func (c *carriage) firstBytes(ctx context.Context) []byte {
+	if c.upstream == nil {
+		ctx, cancel := context.WithTimeout(ctx, impliedGrace)
+		defer cancel()
+		conn, err := c.awaitUpstream(ctx)
+		if err != nil {
+			return nil
+		}
+		c.upstream = newLeg(sideUpstream, conn)
+	}
+	buf := make([]byte, 4096)
+	_ = c.upstream.tcp.SetReadDeadline(time.Now().Add(impliedGrace))
+	n, _ := c.upstream.tcp.Read(buf)
+	_ = c.upstream.tcp.SetReadDeadline(time.Time{})
+	return buf[:n]
+}
+
+// endEmpty ends a transfer without a byte. A client that has begun its TLS
+// handshake gets to end it; one that has not sees its leg closed.
+func (c *carriage) endEmpty(ctx context.Context) {
+	ctx, cancel := context.WithTimeout(ctx, impliedGrace)
+	defer cancel()
+	p := prover{transfer: c.transfer}
+	if c.client != nil {
+		p.dialled = c.client.tcp
+	}
+	if leg, err := p.prove(ctx); err == nil {
+		c.client = leg
+		_ = leg.closeWrite()
+	}
+	if c.upstream != nil {
+		_ = c.upstream.tcp.Close()
+	}
+}
