@@ -1,0 +1,13 @@
+// Command ftpsproxy puts explicit and implicit FTPS in front of plain FTP
+// servers.
+//
+//	run      serve, by a configuration file or by a few flags
+//	demo     serve a folder with an FTP server of our own behind the proxy
+//	check    say what is wrong with a configuration, or what would run
+//	version  say what was built
+//
+// Here is wiring only: flags, signals, exit codes and what goes to which
+// stream. Read main.go, then process.go (a server from its first listener to
+// its last session), then run.go. What a configuration means is the business of
+// package configs, what happens in a session that of package proxy.
+package main

@@ -1,0 +1,173 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+
+	"github.com/spf13/cobra"
+	"go.uber.org/zap"
+
+	"github.com/ftpsproxy/ftpsproxy/configs"
+	"github.com/ftpsproxy/ftpsproxy/proxy"
+)
+
+func runCommand() *cobra.Command {
+	var path, name string
+	var quick configs.Quick
+	c := &cobra.Command{
+		Use:   "run {--config FILE | --to HOST:PORT}",
+		Short: "Serve, by a configuration file or by a few flags",
+		Long: `Run serves until SIGTERM or SIGINT, then lets running sessions end (limits:
+drain_timeout) and exits with status 0. A second signal stops at once. SIGHUP
+reads the configuration again: a clean one holds for new sessions, a broken one
+is reported and changes nothing.
+
+One line "listening NAME ADDRESS" per listener goes to standard output once it
+accepts connections; the log goes where the configuration says.
+
+With --to no file is needed: explicit FTPS with a self-signed certificate in
+front of one plain FTP server.`,
+		Example: `  ftpsproxy run --config /etc/ftpsproxy/ftpsproxy.hcl
+  ftpsproxy run --to 10.0.0.5:21 --from :2121 --name ftp.example.com`,
+		Args: cobra.NoArgs,
+		RunE: func(c *cobra.Command, _ []string) error {
+			load, err := loader(path, name, quick)
+			if err != nil {
+				return err
+			}
+			return run(c.Context(), load)
+		},
+	}
+	configFlag(c, &path)
+	c.Flags().StringVar(&quick.To, "to", "", "plain FTP server to stand in front of, as `HOST:PORT`")
+	c.Flags().StringVar(&quick.From, "from", ":2121", "with --to: `ADDRESS` to listen at")
+	c.Flags().StringVar(&name, "name", "", "with --to: host `NAME` that the certificate is made for (default: this machine's loopback names)")
+	c.Flags().StringVar(&quick.Storage, "storage", "", "with --to: `FOLDER` that keeps the certificate (default: in the user's state folder)")
+	c.MarkFlagsMutuallyExclusive("config", "to")
+	for _, flag := range []string{"from", "name", "storage"} {
+		c.MarkFlagsMutuallyExclusive("config", flag)
+	}
+	return c
+}
+
+// loadFunc yields the settings, now and again at every SIGHUP. It has shown
+// diagnostics when it fails with errPrinted.
+type loadFunc func() (*configs.Settings, error)
+
+func loader(path, name string, quick configs.Quick) (loadFunc, error) {
+	switch {
+	case path != "":
+		return func() (*configs.Settings, error) { return loadFile(path) }, nil
+	case quick.To == "":
+		return nil, errors.New("run needs --config FILE, or --to HOST:PORT for a run without a file")
+	}
+	if name != "" {
+		quick.Names = []string{name}
+	}
+	if quick.Storage == "" {
+		dir, err := stateFolder()
+		if err != nil {
+			return nil, err
+		}
+		quick.Storage = dir
+	}
+	return quick.Settings, nil
+}
+
+func loadFile(path string) (*configs.Settings, error) {
+	settings, diags := configs.Load(path)
+	printDiagnostics(diags)
+	if diags.HasErrors() {
+		return nil, errPrinted
+	}
+	return settings, nil
+}
+
+// stateFolder is where the XDG base directory specification keeps a user's
+// state.
+func stateFolder() (string, error) {
+	if dir := os.Getenv("XDG_STATE_HOME"); filepath.IsAbs(dir) {
+		return filepath.Join(dir, "ftpsproxy"), nil
+	}
+	home, err := os.UserHomeDir()
+	if err != nil {
+		return "", fmt.Errorf("no folder to keep the certificate in (%w); name one with --storage", err)
+	}
+	return filepath.Join(home, ".local", "state", "ftpsproxy"), nil
+}
+
+func run(ctx context.Context, load loadFunc) error {
+	settings, built, err := build(load)
+	if err != nil {
+		return err
+	}
+	logging, err := settings.Log.Open()
+	if err != nil {
+		return err
+	}
+	defer logging.Close()
+	server, err := proxy.New(built.Proxy, logging.Logger)
+	if err != nil {
+		return err
+	}
+	w := watcher{log: logging.Logger, watched: built.Watch}
+	r := reloader{load: load, server: server, logging: logging, log: settings.Log, watcher: &w}
+	return process{server: server, log: logging.Logger, announce: printListeners, reload: r.reload, look: w.look}.run(ctx)
+}
+
+func build(load loadFunc) (*configs.Settings, configs.Built, error) {
+	settings, err := load()
+	if err != nil {
+		return nil, configs.Built{}, err
+	}
+	built, diags := settings.Build()
+	printDiagnostics(diags)
+	if diags.HasErrors() {
+		return nil, configs.Built{}, errPrinted
+	}
+	return settings, built, nil
+}
+
+// reloader follows SIGHUP.
+type reloader struct {
+	load    loadFunc
+	server  *proxy.Server
+	logging *configs.Logging
+	// log is what the log follows now; its file is reopened even when the new
+	// configuration is broken, since it may have been rotated.
+	log     configs.Log
+	watcher *watcher
+}
+
+func (r *reloader) reload() {
+	err := r.apply()
+	if failed := r.logging.Apply(r.log); failed != nil {
+		err = errors.Join(err, failed)
+	}
+	if err == nil {
+		r.logging.Logger.Info("configuration reloaded")
+		return
+	}
+	if !errors.Is(err, errPrinted) {
+		fmt.Fprintf(os.Stderr, "ftpsproxy: reload: %v\n", err)
+	}
+	r.logging.Logger.Error("configuration not reloaded", zap.Error(err))
+}
+
+// apply gives a clean configuration to the server; anything else changes
+// nothing.
+func (r *reloader) apply() error {
+	settings, built, err := build(r.load)
+	if err != nil {
+		return err
+	}
+	if err := r.server.Reload(built.Proxy); err != nil {
+		return err
+	}
+	r.log = settings.Log
+	r.watcher.follow(built.Watch)
+	return nil
+}

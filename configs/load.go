@@ -1,0 +1,115 @@
+package configs
+
+import (
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+
+	"github.com/hashicorp/hcl/v2"
+	"github.com/hashicorp/hcl/v2/hclsyntax"
+)
+
+// maxFile bounds one configuration file: a person's file has kilobytes, and a
+// mistaken path to a log or a device must not fill the memory.
+const maxFile = 4 << 20
+
+// Load reads one file, or all *.hcl of a folder as if they were one. Settings
+// are nil exactly if the diagnostics hold an error. Relative paths in a file
+// are relative to the folder that holds it.
+func Load(path string) (*Settings, Diagnostics) {
+	files, err := read(path)
+	if err != nil {
+		unreadable := problem(hcl.DiagError, hcl.Range{}, mistake{summary: fmt.Sprintf("the configuration cannot be read: %v", err)})
+		return nil, newDiagnostics(hcl.Diagnostics{unreadable}, nil)
+	}
+	return decode(files)
+}
+
+// decode is Load once the files are in memory.
+func decode(files []source) (*Settings, Diagnostics) {
+	d := newDecoder()
+	for _, f := range files {
+		d.file(f)
+	}
+	d.crossCheck()
+	diags := newDiagnostics(d.diags, d.settings.sources)
+	if diags.HasErrors() {
+		return nil, diags
+	}
+	return d.settings, diags
+}
+
+// source is one file's name and text.
+type source struct {
+	name string
+	text []byte
+}
+
+// read returns the file, or the folder's *.hcl in the order of their names.
+func read(path string) ([]source, error) {
+	info, err := os.Stat(path)
+	if err != nil {
+		return nil, err
+	}
+	names := []string{path}
+	if info.IsDir() {
+		if names, err = hclFiles(path); err != nil {
+			return nil, err
+		}
+	}
+	var files []source
+	for _, name := range names {
+		text, err := readFile(name)
+		if err != nil {
+			return nil, err
+		}
+		files = append(files, source{name: name, text: text})
+	}
+	return files, nil
+}
+
+func hclFiles(dir string) ([]string, error) {
+	entries, err := os.ReadDir(dir)
+	if err != nil {
+		return nil, err
+	}
+	var names []string
+	for _, e := range entries {
+		if !e.IsDir() && filepath.Ext(e.Name()) == ".hcl" && e.Name()[0] != '.' {
+			names = append(names, filepath.Join(dir, e.Name()))
+		}
+	}
+	if len(names) == 0 {
+		return nil, fmt.Errorf("the folder %s holds no *.hcl file", dir)
+	}
+	return names, nil
+}
+
+func readFile(name string) ([]byte, error) {
+	f, err := os.Open(name)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	text, err := io.ReadAll(io.LimitReader(f, maxFile+1))
+	if err == nil && len(text) > maxFile {
+		err = &fs.PathError{Op: "read", Path: name, Err: fmt.Errorf("larger than %d bytes", maxFile)}
+	}
+	return text, err
+}
+
+// file decodes one file. What the parser could not read does not keep the rest
+// from being checked.
+func (d *decoder) file(f source) {
+	parsed, diags := hclsyntax.ParseConfig(f.text, f.name, hcl.InitialPos)
+	d.diags = append(d.diags, diags...)
+	d.damaged = d.damaged || diags.HasErrors()
+	if parsed == nil {
+		return
+	}
+	d.settings.sources[f.name] = parsed
+	d.dir = filepath.Dir(f.name)
+	d.body(parsed.Body, d.fileSpec())
+}

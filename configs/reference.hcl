@@ -1,0 +1,188 @@
+# Every setting that this version understands, each at its default.
+#
+# Durations are "90s", "10m", "1h30m". Sizes are bytes, or "64KiB", "10MiB".
+# Relative paths are relative to the folder of this file. One file, or a folder
+# of *.hcl that is read as one. `ftpsproxy check --config FILE` says what is
+# wrong, or what would run. SIGHUP reads everything again: new sessions follow
+# the new settings, running ones keep theirs; a listener's address changes at the
+# next start only.
+
+# A listener is one address at which clients are accepted. Its name (letters,
+# digits, "-", "_", ".") stands in the log and in the line that announces it.
+listener "ftp" {
+  # Required. HOST:PORT; without a host, all addresses of the machine, IPv4 and
+  # IPv6. Port 0: one that the kernel chooses. Ports below 1024 need
+  # CAP_NET_BIND_SERVICE (see ftpsproxy.service).
+  address = ":21"
+
+  # Required. The name of an upstream block.
+  upstream = "legacy"
+
+  # The name of a certificate block, or a list of names: then the client's SNI
+  # chooses, and the first is shown to clients that send none. Required unless
+  # tls mode is "off".
+  certificate = ["main", "trial"]
+
+  # The text of our 220. One line; tell strangers nothing about the product.
+  greeting = "FTP service ready"
+
+  tls {
+    # explicit: clients start TLS with AUTH TLS (port 21, RFC 4217)
+    # implicit: TLS from the first byte (port 990)
+    # off:      no TLS; everything crosses the network in clear text
+    mode = "explicit"
+
+    # require: USER before TLS is answered 530
+    # allow:   clients may log in without TLS; their passwords can be read
+    control = "require"
+
+    # require: a transfer under PROT C is answered 521
+    # allow:   files may cross in clear text if the client wants it so
+    data = "require"
+
+    # Must the TLS of a data connection resume the control connection's, as proof
+    # that the same client opened it?
+    # prefer:  it may
+    # require: else 522; shuts out clients that never resume, such as Python's
+    #          ftplib
+    # off:     sessions are not resumed at all, each handshake is a full one
+    session_reuse = "prefer"
+
+    # An upload that ended without TLS's close_notify may have been cut short by
+    # somebody on the way; many clients never send one.
+    # log:   accepted, and logged
+    # fail:  426, and the upstream never sees a clean end
+    # allow: accepted
+    truncation = "log"
+
+    # The oldest version that clients may speak: "1.2" or "1.3".
+    min_version = "1.2"
+  }
+
+  passive {
+    # Where clients open data connections to after PASV and EPSV: one port per
+    # transfer, all of them open in the firewall. When all are taken, PASV is
+    # answered 425. At least 1024.
+    ports = "50000-50999"
+
+    # The address in our 227. auto: the one at which the client reached us. Behind
+    # NAT: the public IP address, or a host name that is resolved again every
+    # minute. EPSV carries no address and needs none.
+    advertise = "auto"
+  }
+
+  active {
+    # false: PORT and EPRT are answered 502; for proxies that may not open
+    # connections to their clients.
+    enabled = true
+
+    # The local IP address to dial clients from. "": the one at which the client
+    # reached us.
+    bind = ""
+  }
+}
+
+# An upstream is a plain FTP server that sessions are carried to. It is contacted
+# when a client sends USER, so TLS failures and scanners cost it nothing.
+upstream "legacy" {
+  # Required. HOST:PORT. A host name is looked up for every session.
+  address = "10.0.0.5:21"
+
+  # How long connecting may take, control and data; then the client hears 421 or
+  # 425.
+  connect_timeout = "5s"
+
+  # How the proxy opens its half of a data connection, whatever the client did
+  # with the other half.
+  # passive: PASV or EPSV, the proxy dials
+  # active:  PORT or EPRT, the upstream dials the proxy
+  # match:   as the client opened its own half
+  data_mode = "passive"
+
+  # control: dial the address of the control connection, whatever the upstream's
+  #          227 says
+  # reply:   believe the 227; only for a server whose data really lives elsewhere
+  passive_address = "control"
+
+  # The local IP address to dial from. "": the kernel's choice.
+  source = ""
+}
+
+# A certificate is made of exactly one of the blocks files and self_signed.
+certificate "main" {
+  # Both required, PEM: the chain with the server's own certificate first, and its
+  # key. Refused: unreadable files, a key that does not belong to the certificate,
+  # an expired certificate. Looked at every few seconds: new sessions are
+  # shown a renewed certificate without a restart; an unusable one changes nothing.
+  files {
+    cert = "fullchain.pem"
+    key  = "key.pem"
+  }
+}
+
+certificate "trial" {
+  # Made at the first start, kept in the storage folder. For trials: clients have
+  # to be told to trust it.
+  self_signed {
+    # Host names and IP addresses that it is valid for.
+    names = ["localhost", "127.0.0.1"]
+  }
+}
+
+storage {
+  # The folder for what must outlive the process: self-signed certificates and
+  # their keys. Made with mode 0700 when it is first needed.
+  dir = "/var/lib/ftpsproxy"
+}
+
+limits {
+  # Sessions at once over all listeners; one more is answered 421.
+  sessions = 10000
+
+  # Sessions at once from one client address. 0: no limit.
+  sessions_per_client = 0
+
+  # From accept to a successful login, TLS included.
+  login_timeout = "60s"
+
+  # Silence on the control connection while no transfer runs. RFC 1123 asks for
+  # at least 5 minutes; shorter is warned about.
+  idle_timeout = "10m"
+
+  # A transfer that moves no byte for so long is ended; also the wait for the
+  # upstream's word after the last byte, so think of slow disks.
+  stall_timeout = "60s"
+
+  # From our 227, or the client's PORT, to an open data connection, and again for
+  # its TLS handshake.
+  data_timeout = "30s"
+
+  # The upstream's time to answer a command.
+  reply_timeout = "60s"
+
+  # The longest command line in bytes, at least 64. A longer one is answered 500
+  # and skipped.
+  line = 4096
+
+  # The longest line in an upstream's reply in bytes, at least 512. A longer one
+  # ends the session.
+  reply_line = 65536
+
+  # Failed logins until 421 and the end of the session.
+  login_failures = 3
+
+  # How long transfers may go on after SIGTERM. "0s": they are cut off.
+  drain_timeout = "30s"
+}
+
+log {
+  # debug, info, warn or error. Passwords are in none of them.
+  level = "info"
+
+  # json: one object per line, for programs; console: for people. Changes at the
+  # next start only.
+  format = "json"
+
+  # stderr, stdout, or the path of a file, which is reopened at SIGHUP.
+  output = "stderr"
+}

@@ -1,0 +1,125 @@
+package configs
+
+import (
+	"path/filepath"
+
+	"github.com/hashicorp/hcl/v2"
+	"go.uber.org/zap/zapcore"
+
+	"github.com/ftpsproxy/ftpsproxy/proxy"
+	"github.com/ftpsproxy/ftpsproxy/proxy/upstream"
+	"github.com/ftpsproxy/ftpsproxy/tlsterm"
+)
+
+// DefaultStorage is where self-signed certificates are kept when the file does
+// not say otherwise.
+const DefaultStorage = "/var/lib/ftpsproxy"
+
+// Settings are what a configuration says, with every default filled in. Nothing
+// has been opened yet; Build does that.
+type Settings struct {
+	Listeners    []Listener
+	Upstreams    []Upstream
+	Certificates []Certificate
+	Limits       proxy.Limits
+	// Storage is the folder for what must outlive the process, created with
+	// mode 0700 when first needed.
+	Storage string
+	Log     Log
+
+	sources sources
+}
+
+// Listener is one listener block.
+type Listener struct {
+	// Config lacks Upstream and TLS.Terminator, which Build fills in.
+	Config       proxy.ListenerConfig
+	TLS          tlsterm.Config
+	Upstream     Ref
+	Certificates []Ref
+
+	at            hcl.Range
+	addressAt     hcl.Range
+	certificateAt hcl.Range
+}
+
+// Upstream is one upstream block.
+type Upstream struct {
+	Config upstream.Config
+
+	at hcl.Range
+}
+
+// Certificate is one certificate block: exactly one of Files and SelfSigned is
+// set.
+type Certificate struct {
+	Name       string
+	Files      *Files
+	SelfSigned *SelfSigned
+
+	at hcl.Range
+}
+
+// Files names a PEM certificate chain and its key.
+type Files struct {
+	Cert, Key string
+}
+
+// SelfSigned lists the host names and IP addresses that a certificate of our
+// own making is valid for.
+type SelfSigned struct {
+	Names []string
+}
+
+// Ref mentions another block by name.
+type Ref struct {
+	Name string
+
+	at hcl.Range
+}
+
+// Log says what is logged, how and where.
+type Log struct {
+	Level  zapcore.Level
+	Format LogFormat
+	// Output is "stderr", "stdout" or the path of a file, which is reopened on
+	// SIGHUP.
+	Output string
+}
+
+// LogFormat is the shape of a log line.
+type LogFormat int
+
+// The zero value is for programs.
+const (
+	LogJSON    LogFormat = iota
+	LogConsole           // for people
+)
+
+// defaultSettings is what an empty file means.
+func defaultSettings() *Settings {
+	return &Settings{
+		Limits:  proxy.DefaultLimits(),
+		Storage: DefaultStorage,
+		Log:     Log{Level: zapcore.InfoLevel, Format: LogJSON, Output: "stderr"},
+		sources: sources{},
+	}
+}
+
+func defaultListener(name string) Listener {
+	l := Listener{Config: proxy.DefaultListener(), TLS: tlsterm.Default()}
+	l.Config.Name = name
+	return l
+}
+
+func defaultUpstream(name string) Upstream {
+	c := upstream.Default()
+	c.Name = name
+	return Upstream{Config: c}
+}
+
+// selfSignedDir is where the named certificate's key and certificate are kept:
+// a folder each, so that two blocks never overwrite each other.
+func (s *Settings) selfSignedDir(name string) string {
+	return filepath.Join(s.Storage, "self-signed", name)
+}

@@ -1,0 +1,114 @@
+package configs
+
+import (
+	"crypto/tls"
+	"fmt"
+	"io"
+	"strings"
+
+	"github.com/ftpsproxy/ftpsproxy/proxy"
+	"github.com/ftpsproxy/ftpsproxy/proxy/upstream"
+	"github.com/ftpsproxy/ftpsproxy/tlsterm"
+)
+
+// Summary tells a person what would run.
+func (s *Settings) Summary(w io.Writer) error {
+	var b strings.Builder
+	for _, l := range s.Listeners {
+		s.summarise(&b, l)
+	}
+	for _, c := range s.Certificates {
+		fmt.Fprintf(&b, "certificate %s: %s\n", c.Name, s.origin(c))
+	}
+	fmt.Fprintf(&b, "limits: %d sessions (%s per client), login within %s, idle %s, drain %s\n",
+		s.Limits.Sessions, unlimited(s.Limits.SessionsPerClient), s.Limits.LoginTimeout, s.Limits.IdleTimeout, s.Limits.DrainTimeout)
+	fmt.Fprintf(&b, "storage: %s\nlog: %s to %s\n", s.Storage, s.Log.Level, s.Log.Output)
+	_, err := io.WriteString(w, b.String())
+	return err
+}
+
+func (s *Settings) summarise(b *strings.Builder, l Listener) {
+	c := l.Config
+	fmt.Fprintf(b, "listener %s at %s: %s\n", c.Name, c.Address, describeTLS(l))
+	for _, u := range s.Upstreams {
+		if u.Config.Name == l.Upstream.Name {
+			fmt.Fprintf(b, "  upstream %s at %s, plain FTP, data connections %s\n", u.Config.Name, u.Config.Address, describeData(u.Config))
+		}
+	}
+	advertise := c.Passive.Advertise
+	if advertise == "" {
+		advertise = "the address the client reached"
+	}
+	fmt.Fprintf(b, "  passive ports %d-%d, advertised at %s\n", c.Passive.Ports.First, c.Passive.Ports.Last, advertise)
+	if !c.Active.Enabled {
+		b.WriteString("  active mode off\n")
+	}
+}
+
+func describeTLS(l Listener) string {
+	c := l.Config.TLS
+	if c.Mode == proxy.TLSOff {
+		return "no TLS, everything in clear text"
+	}
+	mode := "explicit"
+	if c.Mode == proxy.TLSImplicit {
+		mode = "implicit"
+	}
+	version := "1.2"
+	if l.TLS.MinVersion == tls.VersionTLS13 {
+		version = "1.3"
+	}
+	names := make([]string, len(l.Certificates))
+	for i, ref := range l.Certificates {
+		names[i] = ref.Name
+	}
+	return fmt.Sprintf("%s TLS %s or newer, control %s, data %s, session reuse %s, certificate %s",
+		mode, version, describeRequirement(c.Control), describeRequirement(c.Data), describeReuse(l.TLS.Reuse), strings.Join(names, ", "))
+}
+
+func describeRequirement(r proxy.Requirement) string {
+	if r == proxy.Allow {
+		return "may be clear"
+	}
+	return "must be private"
+}
+
+func describeReuse(r tlsterm.Reuse) string {
+	switch r {
+	case tlsterm.ReuseRequire:
+		return "required"
+	case tlsterm.ReuseOff:
+		return "off"
+	default:
+		return "preferred"
+	}
+}
+
+func describeData(c upstream.Config) string {
+	switch c.DataMode {
+	case upstream.DataActive:
+		return "active"
+	case upstream.DataMatch:
+		return "as the client's"
+	default:
+		return "passive"
+	}
+}
+
+func (s *Settings) origin(c Certificate) string {
+	switch {
+	case c.Files != nil:
+		return fmt.Sprintf("files %s and %s", c.Files.Cert, c.Files.Key)
+	case c.SelfSigned != nil:
+		return fmt.Sprintf("self-signed for %s, kept in %s", strings.Join(c.SelfSigned.Names, ", "), s.selfSignedDir(c.Name))
+	default:
+		return "none"
+	}
+}
+
+func unlimited(n int) string {
+	if n == 0 {
+		return "no limit"
+	}
+	return fmt.Sprint(n)
+}

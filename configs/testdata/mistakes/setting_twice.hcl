@@ -1,0 +1,18 @@
+listener "ftp" {
+  address     = ":21"
+  upstream    = "legacy"
+  certificate = "main"
+
+  greeting = "one"
+  greeting = "two"
+}
+
+upstream "legacy" {
+  address = "10.0.0.5:21"
+}
+
+certificate "main" {
+  self_signed {
+    names = ["localhost"]
+  }
+}

@@ -1,0 +1,7 @@
+listener "ftp" {
+  address = :21
+
+  tls {
+    mode = "none"
+  }
+}

@@ -1,0 +1,18 @@
+listener "ftp" {
+  address     = ":21"
+  upstream    = "legacy"
+  certificate = "main"
+}
+
+upstream "legacy" {
+  address = "10.0.0.5:21"
+  health {
+    interval = "10s"
+  }
+}
+
+certificate "main" {
+  self_signed {
+    names = ["localhost"]
+  }
+}

@@ -1,0 +1,11 @@
+listener "ftp" {
+  address     = ":21"
+  upstream    = "legacy"
+  certificate = "main"
+}
+
+certificate "main" {
+  self_signed {
+    names = ["localhost"]
+  }
+}
