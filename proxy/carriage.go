@@ -356,8 +356,8 @@ func (p *pump) flush() error {
 // showing them to us.
 func (p *pump) splice() (int64, error) {
 	n, err := io.Copy(p.to.tcp, p.from.tcp)
-	var op *net.OpError
-	if errors.As(err, &op) && op.Op != "read" {
+	// The error is the same whichever socket it came from.
+	if err != nil && !broken(p.from.tcp) {
 		err = &sideError{Side: p.to.side, Step: "write", Err: err}
 	}
 	p.to.sent = n

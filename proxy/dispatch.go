@@ -26,7 +26,7 @@ func (s *session) dispatch(ctx context.Context, l *line) error {
 		s.answer(ftpparse.NewReply(503, "TLS needs no ADAT."))
 	case "MIC", "CONF", "ENC":
 		s.answer(ftpparse.NewReply(533, "TLS protects commands, not "+c.Verb+"."))
-	case "SSCN", "CPSV", "LPRT", "LPSV":
+	case "SSCN", "CPSV", "LPRT", "LPSV", "ESTA", "ESTP":
 		s.answer(replyNotOffered)
 	case "USER", "PASS", "ACCT":
 		return s.onLogin(ctx, l)

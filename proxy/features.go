@@ -73,7 +73,7 @@ func (s *session) features(upstream []ftpparse.Feature) []ftpparse.Feature {
 // upstream says of them.
 func takenOver(feature string) bool {
 	switch feature {
-	case "AUTH", "PBSZ", "PROT", "CCC", "SSCN", "CPSV", "EPSV", "EPRT", "HOST", "LPRT", "LPSV", "PASV", "PORT":
+	case "AUTH", "PBSZ", "PROT", "CCC", "SSCN", "CPSV", "EPSV", "EPRT", "HOST", "LPRT", "LPSV", "PASV", "PORT", "ESTA", "ESTP":
 		return true
 	}
 	return false

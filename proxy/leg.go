@@ -143,14 +143,16 @@ func (a *acceptor) run(expired func()) {
 	}
 }
 
-// stop closes the port and every connection that nobody took.
-func (a *acceptor) stop() {
+// stop closes the port, and ends every connection that nobody took.
+func (a *acceptor) stop(end func(*net.TCPConn)) {
 	a.once.Do(func() { _ = a.ln.Close() })
 	<-a.done
 	for conn := range a.conns {
-		_ = conn.Close()
+		end(conn)
 	}
 }
+
+func closeUnused(conn *net.TCPConn) { _ = conn.Close() }
 
 // A dialler opens one side's data connection in the background.
 type dialler struct {

@@ -45,13 +45,21 @@ func moved(conn *net.TCPConn) uint64 {
 // acknowledged is how many bytes the peer's kernel has taken over.
 func acknowledged(conn *net.TCPConn) uint64 { return tcpInfo(conn).Bytes_acked }
 
-// tcpEstablished is TCP_ESTABLISHED of include/net/tcp_states.h.
-const tcpEstablished = 1
+// TCP_ESTABLISHED and TCP_CLOSE of include/net/tcp_states.h.
+const (
+	tcpEstablished = 1
+	tcpClose       = 7
+)
 
 // gone tells whether the peer has ended or reset its half of the connection,
 // even when bytes before that end have not been read yet.
 func gone(conn *net.TCPConn) bool {
 	return tcpInfo(conn).State != tcpEstablished
+}
+
+// broken tells whether the peer has reset the connection, or has been given up.
+func broken(conn *net.TCPConn) bool {
+	return tcpInfo(conn).State == tcpClose
 }
 
 // tcpInfo is the kernel's view of a connection; of a closed one it is zero.

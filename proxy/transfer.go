@@ -131,10 +131,12 @@ func (t *transfer) close() {
 
 func (t *transfer) release() {
 	if t.clientAccept != nil {
-		t.clientAccept.stop()
+		t.clientAccept.stop(closeUnused)
 	}
 	if t.upstreamAccept != nil {
-		t.upstreamAccept.stop()
+		// The upstream may be in the middle of STOR: an end would look like an
+		// empty file.
+		t.upstreamAccept.stop(reset)
 	}
 	if t.upstreamDial != nil {
 		t.upstreamDial.stop()
