@@ -1,0 +1,121 @@
+package tlsterm
+
+import (
+	"bytes"
+	"crypto/tls"
+	"encoding/pem"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"strings"
+	"sync/atomic"
+	"time"
+)
+
+// Files returns a source that serves the certificate chain in certFile with the
+// private key in keyFile, both PEM; the two may be the same file. Files that
+// cannot be read, do not belong together, or hold a certificate that is expired
+// or not yet valid are refused with one line that names the file.
+//
+// The source is a [Reloader]: Reload reads the files again.
+func Files(certFile, keyFile string) (Source, error) {
+	f := &files{certFile: certFile, keyFile: keyFile}
+	if _, err := f.Reload(); err != nil {
+		return nil, err
+	}
+	return f, nil
+}
+
+type files struct {
+	certFile, keyFile string
+	pair              atomic.Pointer[pair]
+}
+
+// A pair is what the files held.
+type pair struct {
+	certPEM, keyPEM []byte
+	cert            *tls.Certificate
+}
+
+func (f *files) Certificate(*tls.ClientHelloInfo) (*tls.Certificate, error) {
+	return f.pair.Load().cert, nil
+}
+
+// Reload reads the files again. A pair that would be refused at the start is
+// refused now, and the one in use stays.
+func (f *files) Reload() (changed bool, err error) {
+	certPEM, err := readFile("certificate", f.certFile)
+	if err != nil {
+		return false, err
+	}
+	keyPEM, err := readFile("key", f.keyFile)
+	if err != nil {
+		return false, err
+	}
+	old := f.pair.Load()
+	if old != nil && bytes.Equal(old.certPEM, certPEM) && bytes.Equal(old.keyPEM, keyPEM) {
+		return false, nil
+	}
+	cert, err := f.parse(certPEM, keyPEM)
+	if err != nil {
+		return false, err
+	}
+	f.pair.Store(&pair{certPEM: certPEM, keyPEM: keyPEM, cert: cert})
+	return true, nil
+}
+
+// parse makes a certificate of the contents of the two files.
+func (f *files) parse(certPEM, keyPEM []byte) (*tls.Certificate, error) {
+	if err := wantBlock(certPEM, "CERTIFICATE"); err != nil {
+		return nil, fmt.Errorf("certificate file %s: %w", f.certFile, err)
+	}
+	if err := wantBlock(keyPEM, "PRIVATE KEY"); err != nil {
+		return nil, fmt.Errorf("key file %s: %w", f.keyFile, err)
+	}
+	cert, err := tls.X509KeyPair(certPEM, keyPEM)
+	if err != nil {
+		return nil, fmt.Errorf("certificate %s and key %s cannot be used together: %w; "+
+			"give the key that the first certificate in the file was issued for", f.certFile, f.keyFile, err)
+	}
+	now := time.Now()
+	if now.After(cert.Leaf.NotAfter) {
+		return nil, fmt.Errorf("certificate %s expired on %s: renew it",
+			f.certFile, cert.Leaf.NotAfter.UTC().Format(time.RFC3339))
+	}
+	if now.Before(cert.Leaf.NotBefore) {
+		return nil, fmt.Errorf("certificate %s is not valid before %s: wait, or set the clock right",
+			f.certFile, cert.Leaf.NotBefore.UTC().Format(time.RFC3339))
+	}
+	return &cert, nil
+}
+
+func readFile(what, name string) ([]byte, error) {
+	data, err := os.ReadFile(name)
+	if err == nil {
+		return data, nil
+	}
+	if pathErr, ok := errors.AsType[*fs.PathError](err); ok {
+		err = pathErr.Err // the name is in the sentence already
+	}
+	return nil, fmt.Errorf("cannot read %s file %s: %w; it must be a PEM file that this user may read", what, name, err)
+}
+
+// wantBlock checks that data has a PEM block of a type that ends with suffix:
+// keys come as "PRIVATE KEY", "EC PRIVATE KEY" and "RSA PRIVATE KEY".
+func wantBlock(data []byte, suffix string) error {
+	var seen []string
+	for block, rest := pem.Decode(data); block != nil; block, rest = pem.Decode(rest) {
+		if block.Type == "ENCRYPTED PRIVATE KEY" || block.Headers["DEK-Info"] != "" {
+			return errors.New("the private key is encrypted: give it without a passphrase")
+		}
+		if strings.HasSuffix(block.Type, suffix) {
+			return nil
+		}
+		seen = append(seen, block.Type)
+	}
+	if len(seen) == 0 {
+		return fmt.Errorf("holds no PEM block: give a PEM file with a %s block", suffix)
+	}
+	return fmt.Errorf("holds only %s: give a PEM file with a %s block", strings.Join(seen, ", "), suffix)
+}
