@@ -78,6 +78,19 @@ func (c *clientControl) use(conn net.Conn, tls *tlsterm.Conn) {
 	c.reader = ftpparse.NewCommandReader(conn, c.limit)
 }
 
+// sni is the name in the client's TLS handshake, spelt as ParseHOST spells one;
+// "": none.
+func (c *clientControl) sni() string {
+	if c.tls == nil {
+		return ""
+	}
+	name := c.tls.ConnectionState().ServerName
+	if host, err := ftpparse.ParseHOST(name); err == nil {
+		return host
+	}
+	return name
+}
+
 // read is the reader's goroutine.
 func (c *clientControl) read(done chan struct{}) {
 	defer close(done)

@@ -112,7 +112,7 @@ func (s *session) onAUTH(ctx context.Context, c ftpparse.Command) error {
 
 // hostAfterTLS keeps HOST unless SNI contradicts it (RFC 7151 §3.1).
 func (s *session) hostAfterTLS() string {
-	sni := s.client.tls.ConnectionState().ServerName
+	sni := s.client.sni()
 	if sni != "" && s.account.host != "" && sni != s.account.host {
 		s.log.Info("HOST and SNI differ: HOST is forgotten")
 		return ""
@@ -159,8 +159,7 @@ func (s *session) onHOST(c ftpparse.Command) {
 		s.answer(syntaxReply(err))
 	case s.phase != phaseOpen:
 		s.answer(ftpparse.NewReply(503, "HOST comes before USER."))
-	case s.client.tls != nil && s.client.tls.ConnectionState().ServerName != "" &&
-		s.client.tls.ConnectionState().ServerName != host:
+	case s.client.sni() != "" && s.client.sni() != host:
 		s.answer(ftpparse.NewReply(504, "HOST differs from the name in the TLS handshake."))
 	case tls.Terminator != nil && !tls.Terminator.Covers(host):
 		s.answer(ftpparse.NewReply(504, "No such host here."))

@@ -141,7 +141,7 @@ func (s *session) proceed(ctx context.Context) error {
 		if err := s.dispatchLine(ctx, l); err != nil {
 			return err
 		}
-		if s.held == nil && s.phase != phaseClosing {
+		if s.held == nil && s.phase != phaseClosing && !s.work.quitting.Load() {
 			s.client.next()
 		}
 	}

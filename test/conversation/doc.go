@@ -1,0 +1,99 @@
+// Package conversation plays conversations: text files that say what a client
+// and an upstream say to ftpsproxy, and what each of them must hear.
+//
+//	testdata/*.txt ──ParseFile──▶ Script ──Player──▶ client peer ─┐
+//	                                                             proxy.Server
+//	                                              upstream peer ◀┘
+//
+// Everything runs over real sockets on the loopback interface; the only thing
+// under test is a running proxy.
+//
+// # The language
+//
+// A file opens with a sentence that names the rule it shows. Then come
+// directives, if the defaults will not do, and steps. All other lines are
+// comment. C is the client's control connection, U the upstream's; CD and UD
+// are their data connections; S is a stranger, another host (127.0.0.2).
+//
+//	C> NOOP             says a line; CRLF is added
+//	C>> NOOP\r\nNO      says bytes as they are, in one segment
+//	C!> \xff            says bytes as they are, the last one urgent (TCP URG)
+//	U< NOOP             must hear this line next
+//	C<+ *UTF8*          must hear such a line somewhere before the next C<
+//	C<- *EPSV*          must not hear such a line before the next C<
+//	UD> hello           sends these bytes on the data connection
+//	CD< hello           must receive these bytes next
+//
+// In all of them \r \n \t \0 \xHH \\ \* \{ stand for single bytes, and {ab*3}
+// for ababab. In a line that is heard, * matches anything. The address of a
+// data connection is written {address} (six numbers), {p1,p2} (the last two of
+// them) or {port}: in a line that is said, where this side listens; in a line
+// that is heard, where this side will dial.
+//
+//	C connects          TCP, and TLS at once when the listener is implicit
+//	C starts TLS        handshake after 234
+//	C ends TLS          close_notify both ways; goes on in clear text
+//	U is dialled        the proxy opens a control connection to the upstream
+//	U refuses           the upstream no longer accepts control connections
+//	C ends, U ends      FIN, after close_notify under TLS
+//	C resets, U resets  RST
+//	C hears the end     and nothing before it
+//	U hears the end     and nothing before it, save one QUIT: the word with which
+//	                    the proxy may leave; or RST, if it leaves bytes unread
+//	C has nothing to hear
+//	                    no byte has arrived so far: for what must not overtake
+//	                    the step before; likewise U
+//
+//	C listens           for a data connection; likewise U
+//	U listens nowhere   {address} is a port where nobody listens; likewise C
+//	CD accepts          waits for the data connection; likewise UD
+//	CD dials            opens the data connection; likewise UD
+//	CD dials in vain    one more connection to the same port gets nothing
+//	CD dials the former port in vain
+//	                    the port heard before the last one serves nobody
+//	CD starts TLS       says its hello, resuming the control connection's session
+//	CD starts TLS anew  likewise, resuming nothing
+//	CD is in TLS        the handshake has succeeded
+//	CD fails TLS        the handshake fails
+//	CD sends 9000 bytes, UD receives 9000 bytes
+//	                    a pattern that shows losses and swaps
+//	CD ends             close_notify under TLS, then FIN
+//	CD cuts off         FIN without close_notify
+//	CD resets           RST
+//	CD hears the end    and nothing before it, with close_notify under TLS
+//	CD hears a reset    RST, possibly after some bytes
+//	CD is closed        FIN, RST or an alert, before any byte of data
+//	S dials, S is closed
+//	                    a stranger at the port of the client's data connection
+//
+// A line that holds just the name of a file in testdata/steps plays that file:
+// login, passive and so on.
+//
+// "Hears nothing" is never waited for: whatever comes too much is found in
+// place of the next thing heard. A script that leaves the client connected
+// ends with QUIT, which finds leftovers on both sides.
+//
+// # Directives
+//
+// Names and values are those of the configuration file:
+//
+//	listener: mode=implicit control=allow data=allow session_reuse=require
+//	upstream: address=[::1] data_mode=active
+//	limits: line=128 idle_timeout=300ms
+//	client: tls=1.2 sni=ftp.example.com
+//
+// ports=1 under listener is a passive range of one port, certificate=none is a
+// listener that has no certificate yet.
+//
+// # After each conversation
+//
+// The session must be gone: no goroutine, no descriptor, no listening port may
+// be left, nobody may wait at the upstream's door, and no password may stand
+// in the log.
+//
+// Read script.go, then player.go; peers are in control.go and leg.go, the
+// proxy is started in subject.go.
+//
+// What it does not do: it speaks no FTP of its own beyond QUIT, and plays one
+// client at a time.
+package conversation
