@@ -11,9 +11,11 @@
 //
 // Read in this order: settings.go (what a file says once it is understood),
 // schema.go (which setting fills which field), values.go and addresses.go
-// (how one value is read), decode.go (how a block is read and how mistakes are collected),
-// crosscheck.go (what must agree between blocks), build.go. reference.hcl
-// documents every setting and is executed by the tests, as are examples/.
+// (how one value is read), oneline.go (how the text becomes blocks: HCL 2, except
+// that a block on one line may hold several settings, separated by commas),
+// decode.go (how a block is read and how mistakes are collected), crosscheck.go
+// (what must agree between blocks), build.go. reference.hcl documents every
+// setting and is executed by the tests, as are examples/.
 //
 // It does not know command lines, signals or environment variables; settings
 // that a later version will understand are refused by name, never skipped.

@@ -8,7 +8,6 @@ import (
 	"path/filepath"
 
 	"github.com/hashicorp/hcl/v2"
-	"github.com/hashicorp/hcl/v2/hclsyntax"
 )
 
 // maxFile bounds one configuration file: a person's file has kilobytes, and a
@@ -103,12 +102,9 @@ func readFile(name string) ([]byte, error) {
 // file decodes one file. What the parser could not read does not keep the rest
 // from being checked.
 func (d *decoder) file(f source) {
-	parsed, diags := hclsyntax.ParseConfig(f.text, f.name, hcl.InitialPos)
+	parsed, diags := parse(f)
 	d.diags = append(d.diags, diags...)
 	d.damaged = d.damaged || diags.HasErrors()
-	if parsed == nil {
-		return
-	}
 	d.settings.sources[f.name] = parsed
 	d.dir = filepath.Dir(f.name)
 	d.body(parsed.Body, d.fileSpec())

@@ -220,6 +220,7 @@ func FuzzLoad(f *testing.F) {
 		}
 	}
 	f.Fuzz(func(t *testing.T, text []byte) {
+		checkOutline(t, text)
 		settings, diags := decode([]source{{name: "fuzz.hcl", text: text}})
 		printed(t, diags)
 		if (settings == nil) != diags.HasErrors() {

@@ -2,10 +2,12 @@
 #
 # Durations are "90s", "10m", "1h30m". Sizes are bytes, or "64KiB", "10MiB".
 # Relative paths are relative to the folder of this file. One file, or a folder
-# of *.hcl that is read as one. `ftpsproxy check --config FILE` says what is
-# wrong, or what would run. SIGHUP reads everything again: new sessions follow
-# the new settings, running ones keep theirs; a listener's address changes at the
-# next start only.
+# of *.hcl that is read as one. The file is HCL 2, except that a block on one line
+# may hold several settings: files { cert = "chain.pem", key = "key.pem" }.
+#
+# `ftpsproxy check --config FILE` says what is wrong, or what would run. SIGHUP
+# reads everything again: new sessions follow the new settings, running ones keep
+# theirs; a listener's address changes at the next start only.
 
 # A listener is one address at which clients are accepted. Its name (letters,
 # digits, "-", "_", ".") stands in the log and in the line that announces it.

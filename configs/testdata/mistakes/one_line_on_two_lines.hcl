@@ -1,0 +1,4 @@
+listener "ftp" { address = ":21", upstream = "legacy", certificate = "main" }
+upstream "legacy" { address = "10.0.0.5:21",
+                    connect_timeout = 2 }
+certificate "main" { self_signed { names = ["localhost"] } }

@@ -1,0 +1,3 @@
+listener "ftp" { address = ":21", upstream = "legacy", certificate = "main" }
+upstream "legacy" { address = "10.0.0.5", connect_timeout = 2 }
+certificate "main" { self_signed { names = ["localhost"] } }

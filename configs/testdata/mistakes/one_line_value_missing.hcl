@@ -1,0 +1,3 @@
+listener "ftp" { address = ":21", upstream = "legacy", certificate = "main" }
+upstream "legacy" { address = "10.0.0.5:21", connect_timeout = }
+certificate "main" { self_signed { names = ["localhost"] } }
