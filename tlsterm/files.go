@@ -114,6 +114,12 @@ func wantBlock(data []byte, suffix string) error {
 		}
 		seen = append(seen, block.Type)
 	}
+	return lacksBlock(seen, suffix)
+}
+
+// lacksBlock is the error for PEM data in which only blocks of the types seen
+// were found.
+func lacksBlock(seen []string, suffix string) error {
 	if len(seen) == 0 {
 		return fmt.Errorf("holds no PEM block: give a PEM file with a %s block", suffix)
 	}
