@@ -22,7 +22,7 @@ func (s *session) onPassive(ctx context.Context, c ftpparse.Command) error {
 	advertised := local
 	if c.Verb == "PASV" {
 		var err error
-		if advertised, err = s.listener.advertised.address(local); err != nil {
+		if advertised, err = s.listener.advertised.address(local, peerAddr(s.client.tcp).Addr()); err != nil {
 			s.log.Warn("no address for PASV", logError(err))
 			s.answer(ftpparse.NewReply(425, "No IPv4 address to offer here, use EPSV."))
 			return nil

@@ -12,17 +12,18 @@ import (
 // advertised is the IPv4 address that 227 names: where the client reached us,
 // or what the operator says. EPSV needs none (RFC 2428 §3).
 type advertised struct {
-	host  string // "": where the client reached us
-	known atomic.Pointer[netip.Addr]
+	host     string // "": where the client reached us
+	networks map[netip.Prefix]netip.Addr
+	known    atomic.Pointer[netip.Addr]
 }
 
-func newAdvertised(setting string) *advertised {
-	a := &advertised{}
-	if setting == "" || setting == "auto" {
+func newAdvertised(c PassiveConfig) *advertised {
+	a := &advertised{networks: c.Networks}
+	if c.Advertise == "" || c.Advertise == "auto" {
 		return a
 	}
-	a.host = setting
-	if ip, err := netip.ParseAddr(setting); err == nil {
+	a.host = c.Advertise
+	if ip, err := netip.ParseAddr(a.host); err == nil {
 		ip = ip.Unmap()
 		a.known.Store(&ip)
 	}
@@ -30,9 +31,11 @@ func newAdvertised(setting string) *advertised {
 }
 
 // address is what a client that reached us at local is told.
-func (a *advertised) address(local netip.Addr) (netip.Addr, error) {
+func (a *advertised) address(local, client netip.Addr) (netip.Addr, error) {
 	ip := local
-	if a.host != "" {
+	if other, ok := a.special(client); ok {
+		ip = other
+	} else if a.host != "" {
 		known := a.known.Load()
 		if known == nil {
 			return netip.Addr{}, fmt.Errorf("%w: %s has not been resolved", errNoAddress, a.host)
@@ -43,6 +46,17 @@ func (a *advertised) address(local netip.Addr) (netip.Addr, error) {
 		return netip.Addr{}, fmt.Errorf("%w: %s is not IPv4", errNoAddress, ip)
 	}
 	return ip, nil
+}
+
+// special is the address for a client's network, if it has one of its own.
+func (a *advertised) special(client netip.Addr) (found netip.Addr, ok bool) {
+	bits := -1
+	for network, ip := range a.networks {
+		if network.Contains(client) && network.Bits() > bits {
+			found, bits = ip.Unmap(), network.Bits()
+		}
+	}
+	return found, bits >= 0
 }
 
 // advertiseInterval is how often a host name is looked up again.

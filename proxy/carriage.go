@@ -73,7 +73,8 @@ func (c *carriage) openDialled(ctx context.Context) bool {
 	return true
 }
 
-// openRest takes the legs that are dialled to us, and makes the client's private.
+// openRest takes the legs that are dialled to us, and makes private what is to
+// be. Both handshakes run side by side: each is a round trip and a signature.
 func (c *carriage) openRest(ctx context.Context) bool {
 	if c.upstream == nil {
 		conn, err := c.awaitUpstream(ctx)
@@ -83,11 +84,41 @@ func (c *carriage) openRest(ctx context.Context) bool {
 		}
 		c.upstream = newLeg(sideUpstream, conn)
 	}
-	if !c.openClient(ctx) {
+	secured := make(chan bool, 1)
+	go func() { secured <- c.secureUpstream(ctx) }()
+	opened := c.openClient(ctx)
+	if !opened {
+		reset(c.upstream.tcp) // ends its handshake
+	}
+	if !<-secured || !opened {
 		return false
 	}
 	c.release() // one data connection per PASV: the port is free while the file moves
 	return true
+}
+
+func (c *carriage) secureUpstream(ctx context.Context) bool {
+	ctx, cancel := context.WithTimeoutCause(ctx, c.limits.data, errNeverOpened)
+	defer cancel()
+	err := c.makePrivate(ctx, c.upstream)
+	if err != nil {
+		c.fail(sideUpstream, stepOpen, err)
+	}
+	return err == nil
+}
+
+// makePrivate starts TLS on the upstream's leg: the proxy is TLS client there,
+// whoever dialled (RFC 4217 §7).
+func (c *carriage) makePrivate(ctx context.Context, l *leg) (err error) {
+	if c.spec.origin == nil {
+		return nil
+	}
+	l.wire = newWire(l.tcp)
+	if l.tls, err = c.spec.origin.Data(ctx, l.wire); err != nil {
+		l.wire.release()
+		l.wire, l.tls = nil, nil
+	}
+	return err
 }
 
 func (c *carriage) openClient(ctx context.Context) bool {

@@ -122,6 +122,8 @@ type TLSConfig struct {
 	// Data Require: a transfer under PROT C is answered 521.
 	Data       Requirement
 	Truncation Truncation
+	// AllowCCC lets a client go back to clear text on its control connection.
+	AllowCCC bool
 	// Terminator holds certificates, versions and session_reuse. Nil only with
 	// TLSOff.
 	Terminator *tlsterm.Terminator
@@ -152,6 +154,9 @@ type PassiveConfig struct {
 	// client reached us; else an IP address, or a host name that is looked up
 	// again every minute.
 	Advertise string
+	// Networks names another address for clients of these networks; the most
+	// specific one counts.
+	Networks map[netip.Prefix]netip.Addr
 }
 
 // ActiveConfig says how clients' PORT and EPRT are served.

@@ -156,7 +156,11 @@ type replyOrError struct {
 // An upstreamControl is the control connection to the upstream.
 type upstreamControl struct {
 	tcp    *net.TCPConn
+	conn   net.Conn // tcp, or TLS over it
 	reader *ftpparse.ReplyReader
+	// origin ties data connections to this one's TLS; nil in clear text.
+	origin  *tlsterm.Origin
+	private bool // PROT P is in force with the upstream
 	patience
 	reading
 	replies chan replyOrError
@@ -168,11 +172,18 @@ type upstreamControl struct {
 const maxReply = 1 << 20
 
 func newUpstreamControl(tcp *net.TCPConn, limits Limits) *upstreamControl {
-	return &upstreamControl{
+	u := &upstreamControl{
 		tcp: tcp, patience: patience{limits.ReplyTimeout},
-		reader:  ftpparse.NewReplyReader(tcp, limits.ReplyLine, maxReply),
 		replies: make(chan replyOrError), reading: reading{parted: make(chan struct{})},
 	}
+	u.use(tcp, limits)
+	return u
+}
+
+// use puts the connection under a reader that does not read yet.
+func (u *upstreamControl) use(conn net.Conn, limits Limits) {
+	u.conn = conn
+	u.reader = ftpparse.NewReplyReader(conn, limits.ReplyLine, maxReply)
 }
 
 // read is the reader's goroutine.
@@ -192,13 +203,21 @@ func (u *upstreamControl) read(done chan struct{}) {
 }
 
 func (u *upstreamControl) send(c ftpparse.Command) error {
-	return atSide(sideUpstream, "write command", u.write(u.tcp, c.AppendTo(nil)))
+	return atSide(sideUpstream, "write command", u.write(u.conn, c.AppendTo(nil)))
+}
+
+// dataOrigin is what makes a data connection private; nil: it is to be clear.
+func (u *upstreamControl) dataOrigin() *tlsterm.Origin {
+	if !u.private {
+		return nil
+	}
+	return u.origin
 }
 
 // part says QUIT, as a client ought to, and closes without waiting.
 func (u *upstreamControl) part() {
 	if !u.farewelled {
-		_ = patience{partingTime}.write(u.tcp, ftpparse.Command{Verb: "QUIT"}.AppendTo(nil))
+		_ = patience{partingTime}.write(u.conn, ftpparse.Command{Verb: "QUIT"}.AppendTo(nil))
 	}
 	_ = u.tcp.Close()
 	u.finish()

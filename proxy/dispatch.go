@@ -17,11 +17,11 @@ func (s *session) dispatch(ctx context.Context, l *line) error {
 	case "PBSZ":
 		s.onPBSZ(c)
 	case "PROT":
-		s.onPROT(c)
+		return s.onPROT(c)
 	case "HOST":
 		s.onHOST(c)
 	case "CCC":
-		s.answer(ftpparse.NewReply(534, "The control connection stays private."))
+		return s.onCCC(ctx)
 	case "ADAT":
 		s.answer(ftpparse.NewReply(503, "TLS needs no ADAT."))
 	case "MIC", "CONF", "ENC":

@@ -57,6 +57,9 @@ func (s *session) features(upstream []ftpparse.Feature) []ftpparse.Feature {
 	if s.listener.TLS.Mode != TLSOff {
 		list = append(list, ftpparse.Feature{Line: "AUTH TLS"}, ftpparse.Feature{Line: "PBSZ"}, ftpparse.Feature{Line: "PROT"})
 	}
+	if s.listener.TLS.Mode != TLSOff && s.listener.TLS.AllowCCC {
+		list = append(list, ftpparse.Feature{Line: "CCC"})
+	}
 	if s.listener.Active.Enabled {
 		list = append(list, ftpparse.Feature{Line: "EPRT"})
 	}

@@ -44,9 +44,14 @@ func (c *carriage) firstBytes(ctx context.Context) []byte {
 		}
 		c.upstream = newLeg(sideUpstream, conn)
 	}
+	ctx, cancel := context.WithTimeout(ctx, impliedGrace)
+	defer cancel()
+	if c.makePrivate(ctx, c.upstream) != nil {
+		return nil
+	}
 	buf := make([]byte, 4096)
 	_ = c.upstream.tcp.SetReadDeadline(time.Now().Add(impliedGrace))
-	n, _ := c.upstream.tcp.Read(buf)
+	n, _ := c.upstream.Read(buf)
 	_ = c.upstream.tcp.SetReadDeadline(time.Time{})
 	return buf[:n]
 }

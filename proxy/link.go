@@ -2,7 +2,6 @@ package proxy
 
 import (
 	"context"
-	"time"
 
 	"go.uber.org/zap"
 
@@ -79,36 +78,13 @@ func (s *session) connect(ctx context.Context) error {
 	}
 	result := make(chan connection, 1)
 	s.upstream = upstreamLink{connected: result}
+	private := s.private()
 	s.work.Go(func() {
 		var c connection
-		c.control, c.greeting, c.err = s.listener.reach(ctx)
+		c.control, c.greeting, c.err = s.listener.reach(ctx, private)
 		result <- c
 	})
 	return nil
-}
-
-// reach dials the upstream and awaits its greeting. The control connection is
-// the caller's.
-func (l *settings) reach(ctx context.Context) (*upstreamControl, ftpparse.Reply, error) {
-	tcp, err := l.Upstream.Dial(ctx)
-	if err != nil {
-		return nil, ftpparse.Reply{}, atSide(sideUpstream, "connect", err)
-	}
-	stop := context.AfterFunc(ctx, func() { _ = tcp.Close() })
-	defer stop()
-	u := newUpstreamControl(tcp, l.limits)
-	for {
-		_ = tcp.SetReadDeadline(time.Now().Add(l.limits.ReplyTimeout))
-		r, err := u.reader.Read()
-		if err != nil {
-			_ = tcp.Close()
-			return nil, ftpparse.Reply{}, atSide(sideUpstream, "read greeting", err)
-		}
-		if r.Class() != ftpparse.Preliminary { // 120: ready in a while
-			_ = tcp.SetReadDeadline(time.Time{})
-			return u, r, nil
-		}
-	}
 }
 
 // onConnected takes the upstream into the session.

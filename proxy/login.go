@@ -84,8 +84,7 @@ func (s *session) loginGoesOn() error {
 // private, since it is so from its first byte.
 func (s *session) onREIN(ctx context.Context) error {
 	s.leaveUpstream()
-	s.account = account{}
-	s.clock.login = s.clock.spoken
+	s.logOut(account{})
 	if s.phase != phaseOpen {
 		if err := s.enter(phaseOpen); err != nil {
 			return err
@@ -95,16 +94,28 @@ func (s *session) onREIN(ctx context.Context) error {
 	if err := s.flush(); err != nil {
 		return err
 	}
+	defer s.security.restart(s.listener.TLS.Mode)
 	if s.client.tls == nil || s.listener.TLS.Mode == TLSImplicit {
-		s.security.restart(s.listener.TLS.Mode)
 		return nil
 	}
+	defer s.security.forget()
 	return s.unsecure(ctx)
+}
+
+// logOut forgets the user. Failed logins stay counted, and the time for a login
+// begins anew only for those who had logged in: else REIN would buy a guesser
+// tries, and a silent client time.
+func (s *session) logOut(next account) {
+	if s.account.loggedIn {
+		s.clock.login = s.clock.spoken
+	}
+	next.failures = s.account.failures
+	s.account = next
 }
 
 // onQUIT comes when everything before it is answered.
 func (s *session) onQUIT(ctx context.Context, c ftpparse.Command) error {
-	s.work.quitting.Store(true)
+	s.work.quitting = true
 	if s.upstream.control == nil {
 		s.answer(replyGoodbye)
 		s.work.ending = errQuit

@@ -63,7 +63,7 @@ func (s *session) onTransferCommand(ctx context.Context, l *line, d ftpparse.Dir
 	t.start(ctx, spec{
 		command: l.command, upload: d == ftpparse.Upload, private: s.private(),
 		required:   tls.Terminator != nil && tls.Terminator.RequiresResumption(),
-		truncation: tls.Truncation, ended: s.controlEnded(),
+		truncation: tls.Truncation, ended: s.controlEnded(), origin: s.upstream.control.dataOrigin(),
 	}, s.work.Done)
 	s.held = l
 	return nil
@@ -72,12 +72,12 @@ func (s *session) onTransferCommand(ctx context.Context, l *line, d ftpparse.Dir
 // controlEnded tells, for use by the transfer's goroutine, whether a side has
 // ended its control connection. A client that said QUIT may.
 func (s *session) controlEnded() func(side) bool {
-	client, up, quitting := s.client.tcp, s.upstream.control.tcp, &s.work.quitting
+	client, up, leaving := s.client.tcp, s.upstream.control.tcp, &s.work.leaving
 	return func(which side) bool {
 		if which == sideUpstream {
 			return gone(up)
 		}
-		return gone(client) && !quitting.Load()
+		return gone(client) && !leaving.Load()
 	}
 }
 
@@ -163,6 +163,9 @@ func (s *session) logTransfer(t *transfer, r ftpparse.Reply) {
 	}
 	if t.outcome.truncated && t.spec.upload && t.spec.truncation == TruncationLog {
 		s.log.Warn("upload ended without close_notify", logCommand(t.spec.command))
+	}
+	if t.spec.origin != nil && t.owner.sent.answer.Code == 522 {
+		s.log.Warn("the upstream refused the TLS of its data connection. If it insists on session reuse, it must allow TLS 1.3, or tickets in TLS 1.2: resuming by session ID alone is not possible here")
 	}
 	if t.outcome.err != nil {
 		s.log.Warn("transfer failed", append(fields, logError(t.outcome.err))...)

@@ -6,6 +6,7 @@ import (
 	"fmt"
 
 	"github.com/ftpsproxy/ftpsproxy/ftpparse"
+	"github.com/ftpsproxy/ftpsproxy/proxy/upstream"
 	"github.com/ftpsproxy/ftpsproxy/tlsterm"
 )
 
@@ -15,6 +16,9 @@ type security struct {
 	binding    *tlsterm.Binding // nil when the listener has no TLS
 	negotiated bool             // PBSZ was said
 	level      ftpparse.ProtectionLevel
+	// cleared: CCC ended TLS on the control connection; data connections keep
+	// their level, and AUTH, PBSZ and PROT have had their time.
+	cleared bool
 }
 
 // forget wipes what ties data connections to the session.
@@ -26,7 +30,7 @@ func (y *security) forget() {
 
 // restart goes back to where the listener's sessions begin.
 func (y *security) restart(mode TLSMode) {
-	y.negotiated, y.level = false, ftpparse.ProtectionClear
+	y.negotiated, y.cleared, y.level = false, false, ftpparse.ProtectionClear
 	if mode == TLSImplicit {
 		y.level = ftpparse.ProtectionPrivate
 	}
@@ -60,9 +64,27 @@ func (s *session) unsecure(ctx context.Context) error {
 		return atSide(sideClient, "end TLS", err)
 	}
 	s.client.use(conn, nil)
-	s.security.forget()
-	s.security.restart(s.listener.TLS.Mode)
 	return nil
+}
+
+// onCCC goes back to clear text on the control connection, so that firewalls can
+// read PASV and PORT (RFC 4217 §12.3); data connections stay as they are. Both
+// sides end TLS with close_notify before a word is said in clear text.
+func (s *session) onCCC(ctx context.Context) error {
+	switch {
+	case !s.listener.TLS.AllowCCC:
+		s.answer(ftpparse.NewReply(534, "The control connection stays private."))
+		return nil
+	case s.client.tls == nil:
+		s.answer(ftpparse.NewReply(533, "The control connection is not private."))
+		return nil
+	}
+	s.answer(ftpparse.NewReply(200, "The control connection goes on in clear text."))
+	if err := s.flush(); err != nil {
+		return err
+	}
+	s.security.cleared = true
+	return s.unsecure(ctx)
 }
 
 // onAUTH starts explicit TLS (RFC 4217 §4). It comes when everything before it
@@ -72,6 +94,9 @@ func (s *session) onAUTH(ctx context.Context, c ftpparse.Command) error {
 	switch {
 	case s.listener.TLS.Mode == TLSOff:
 		s.answer(replyNotOffered)
+		return nil
+	case s.security.cleared:
+		s.answer(ftpparse.NewReply(534, "No TLS after CCC."))
 		return nil
 	case s.client.tls != nil:
 		s.answer(ftpparse.NewReply(503, "TLS is in use already."))
@@ -99,10 +124,11 @@ func (s *session) onAUTH(ctx context.Context, c ftpparse.Command) error {
 		return err
 	}
 	s.security.forget()
+	s.logOut(account{host: s.account.host, deferred: s.account.deferred})
 	if err := s.secure(ctx); err != nil {
 		return err
 	}
-	s.account = account{host: s.hostAfterTLS(), deferred: s.account.deferred, failures: s.account.failures}
+	s.account.host = s.hostAfterTLS()
 	s.security.restart(TLSExplicit)
 	if mechanism == ftpparse.MechanismSSL {
 		s.security.level = ftpparse.ProtectionPrivate
@@ -134,7 +160,7 @@ func (s *session) onPBSZ(c ftpparse.Command) {
 }
 
 // onPROT sets the protection level of later transfers (RFC 4217 §9).
-func (s *session) onPROT(c ftpparse.Command) {
+func (s *session) onPROT(c ftpparse.Command) error {
 	level, err := ftpparse.ParsePROT(c.Argument)
 	switch {
 	case s.client.tls == nil:
@@ -145,10 +171,49 @@ func (s *session) onPROT(c ftpparse.Command) {
 		s.answer(ftpparse.NewReply(504, "Levels are C and P."))
 	case level != ftpparse.ProtectionClear && level != ftpparse.ProtectionPrivate:
 		s.answer(ftpparse.NewReply(536, "TLS offers the levels C and P."))
+	case s.matchesLevel():
+		return s.askPROT(level)
 	default:
-		s.security.level = level
-		s.answer(ftpparse.NewReply(200, fmt.Sprintf("Protection level is %s.", level)))
+		s.agreePROT(level)
 	}
+	return nil
+}
+
+func (s *session) agreePROT(level ftpparse.ProtectionLevel) {
+	s.security.level = level
+	s.answer(levelReply(level))
+}
+
+func levelReply(level ftpparse.ProtectionLevel) ftpparse.Reply {
+	return ftpparse.NewReply(200, fmt.Sprintf("Protection level is %s.", level))
+}
+
+// matchesLevel tells whether the upstream's data connections are to have the
+// client's level, so that it must be asked.
+func (s *session) matchesLevel() bool {
+	u := s.upstream.control
+	return u != nil && u.origin != nil && s.listener.Upstream.Config().TLS.Data == upstream.DataSame
+}
+
+// askPROT agrees on a level with the upstream first. Nothing follows before it
+// has: which level a transfer has must not depend on who was quicker.
+func (s *session) askPROT(level ftpparse.ProtectionLevel) error {
+	private := level == ftpparse.ProtectionPrivate
+	s.upstream.translating = true
+	command := ftpparse.Command{Verb: "PROT", Argument: protLevel(private), Space: true}
+	return s.ask(&exchange{command: command, onReply: func(_ context.Context, e *exchange, r ftpparse.Reply) error {
+		switch r.Class() {
+		case ftpparse.Preliminary:
+			return nil
+		case ftpparse.Completion:
+			s.security.level, s.upstream.control.private = level, private
+			e.conclude(levelReply(level))
+		default:
+			e.conclude(ftpparse.NewReply(534, "The server refuses this level."))
+		}
+		s.upstream.translating = false
+		return nil
+	}})
 }
 
 // onHOST answers HOST, which comes before login and agrees with SNI (RFC 7151).
@@ -171,11 +236,11 @@ func (s *session) onHOST(c ftpparse.Command) {
 
 // private tells whether the next transfer's client leg is under TLS.
 func (s *session) private() bool {
-	return s.client.tls != nil && s.security.level == ftpparse.ProtectionPrivate
+	return (s.client.tls != nil || s.security.cleared) && s.security.level == ftpparse.ProtectionPrivate
 }
 
 // needsTLS tells whether the client must say AUTH before it may log in.
 func (s *session) needsTLS() bool {
 	tls := s.listener.TLS
-	return tls.Mode == TLSExplicit && tls.Control == Require && s.client.tls == nil
+	return tls.Mode == TLSExplicit && tls.Control == Require && s.client.tls == nil && !s.security.cleared
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"net"
 	"net/netip"
 	"sync"
@@ -42,7 +43,7 @@ type settings struct {
 }
 
 func newSettings(c ListenerConfig, l Limits) *settings {
-	return &settings{ListenerConfig: c, limits: l, ports: newPortPool(c.Passive.Ports), advertised: newAdvertised(c.Passive.Advertise)}
+	return &settings{ListenerConfig: c, limits: l, ports: newPortPool(c.Passive.Ports), advertised: newAdvertised(c.Passive)}
 }
 
 // New checks the configuration and opens nothing.
@@ -235,7 +236,7 @@ func (s *Server) Reload(c Config) error {
 		if old.Passive.Ports == next.Passive.Ports {
 			next.ports = old.ports // running sessions hold leases of it
 		}
-		if old.Passive.Advertise == next.Passive.Advertise {
+		if old.Passive.Advertise == next.Passive.Advertise && maps.Equal(old.Passive.Networks, next.Passive.Networks) {
 			next.advertised = old.advertised
 		}
 		l.settings.Store(next)

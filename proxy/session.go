@@ -39,7 +39,8 @@ type work struct {
 	lingering chan struct{}
 	ending    error // the session ends with this once the running transfer has
 	malformed int
-	quitting  atomic.Bool     // QUIT came: nothing after it counts
+	quitting  bool            // QUIT is being answered: nothing after it counts
+	leaving   atomic.Bool     // QUIT was read, it may still wait: the client may end its half
 	drain     <-chan struct{} // closed when the proxy stops
 	draining  bool
 }
@@ -118,6 +119,9 @@ func (s *session) onLine(_ context.Context, l line) error {
 		return atSide(sideClient, "read command", l.err)
 	}
 	s.clock.heard()
+	if l.err == nil && l.command.Verb == "QUIT" {
+		s.work.leaving.Store(true)
+	}
 	s.held = &l
 	return nil
 }
@@ -141,7 +145,7 @@ func (s *session) proceed(ctx context.Context) error {
 		if err := s.dispatchLine(ctx, l); err != nil {
 			return err
 		}
-		if s.held == nil && s.phase != phaseClosing && !s.work.quitting.Load() {
+		if s.held == nil && s.phase != phaseClosing && !s.work.quitting {
 			s.client.next()
 		}
 	}
@@ -167,7 +171,7 @@ func (s *session) dispatchLine(ctx context.Context, l *line) error {
 
 // mustWait tells whether a command must wait for what came before it.
 func (s *session) mustWait(verb string) bool {
-	if s.phase == phaseConnecting || s.upstream.translating || len(s.queue) >= maxOutstanding || s.work.quitting.Load() {
+	if s.phase == phaseConnecting || s.upstream.translating || len(s.queue) >= maxOutstanding || s.work.quitting {
 		return true
 	}
 	switch {
@@ -280,7 +284,7 @@ func (s *session) onUpstreamLost(err error) error {
 	s.upstream.lost = true
 	s.upstream.control.farewelled = true
 	switch {
-	case s.work.quitting.Load():
+	case s.work.quitting:
 		s.upstream.farewell = nil
 		_ = s.client.say(replyGoodbye)
 		return errQuit

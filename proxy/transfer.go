@@ -57,6 +57,8 @@ type spec struct {
 	truncation Truncation
 	// required: only a resumed data connection is the session's.
 	required bool
+	// origin makes the upstream's leg private; nil: it is clear.
+	origin *tlsterm.Origin
 }
 
 // ownerView is what the session remembers of the transfer: its own goroutine

@@ -8,6 +8,8 @@ import (
 	"net/netip"
 	"strconv"
 	"time"
+
+	"github.com/ftpsproxy/ftpsproxy/tlsterm"
 )
 
 // DataMode says how the proxy opens the upstream's leg of a transfer.
@@ -19,6 +21,34 @@ const (
 	DataActive                  // PORT or EPRT: the upstream dials
 	DataMatch                   // as the client opened its own leg
 )
+
+// TLSMode says when TLS starts on the control connection to the upstream.
+type TLSMode int
+
+// The zero value is clear text. There is no falling back from one to another.
+const (
+	TLSOff TLSMode = iota
+	TLSExplicit
+	TLSImplicit
+)
+
+// DataProtection says how data connections to a TLS upstream are protected.
+type DataProtection int
+
+// The zero value is PROT P.
+const (
+	DataPrivate DataProtection = iota // PROT P
+	DataClear                         // PROT C
+	DataSame                          // the level of the client's own leg
+)
+
+// TLSConfig is TLS towards the upstream.
+type TLSConfig struct {
+	Mode TLSMode
+	Data DataProtection
+	// Originator holds names, roots, pins and versions. Nil only with TLSOff.
+	Originator *tlsterm.Originator
+}
 
 // Config describes one upstream.
 type Config struct {
@@ -34,6 +64,7 @@ type Config struct {
 	// Source is the local address to dial from; the zero value lets the kernel
 	// choose.
 	Source netip.Addr
+	TLS    TLSConfig
 }
 
 // Default is Config with every optional setting at its documented default.
@@ -55,6 +86,9 @@ func (c Config) Validate() error {
 	}
 	if c.ConnectTimeout <= 0 {
 		return errors.New("connect_timeout must be positive")
+	}
+	if c.TLS.Mode != TLSOff && c.TLS.Originator == nil {
+		return errors.New("TLS settings are missing")
 	}
 	return nil
 }
