@@ -1,0 +1,97 @@
+"""Does the steps that come as JSON on standard input, in one session."""
+
+import ftplib
+import json
+import ssl
+import sys
+
+
+class ImplicitTLS(ftplib.FTP_TLS):
+    """FTP_TLS with TLS from the first byte, in the way its users write it."""
+
+    _sock = None
+
+    @property
+    def sock(self):
+        return self._sock
+
+    @sock.setter
+    def sock(self, value):
+        if value is not None and not isinstance(value, ssl.SSLSocket):
+            value = self.context.wrap_socket(value, server_hostname=self.host)
+        self._sock = value
+
+
+def connect(work):
+    target = work["Target"]
+    if target["TLS"] == "plain":
+        session = ftplib.FTP()
+    else:
+        context = ssl.create_default_context(cafile=target["CA"])
+        kind = ImplicitTLS if target["TLS"] == "implicit" else ftplib.FTP_TLS
+        session = kind(context=context)
+    session.set_debuglevel(1)
+    session.connect(work["Host"], int(work["Port"]), timeout=60)
+    session.login(target["User"], target["Password"])
+    if target["TLS"] != "plain":
+        if target["Clear"]:
+            # After PBSZ, as RFC 4217 wants it; ftplib's prot_c sends PROT alone.
+            session.voidcmd("PBSZ 0")
+            session.prot_c()
+        else:
+            session.prot_p()
+    session.set_pasv(not target["Active"])
+    return session
+
+
+def listing(session, step):
+    folder = step["Remote"]
+    with open(step["Local"], "w", encoding="utf-8") as out:
+        if step["Op"] == "LIST":
+            session.retrlines(("LIST " + folder).strip(), lambda line: out.write(line + "\n"))
+        elif step["Op"] == "NLST":
+            out.writelines(name + "\n" for name in session.nlst(*filter(None, [folder])))
+        else:
+            out.writelines(name + "\n" for name, _ in session.mlsd(folder))
+
+
+def upload(session, step):
+    with open(step["Local"], "rb") as file:
+        if step["Op"] == "resume upload":
+            file.seek(step["Offset"])
+            session.storbinary("STOR " + step["Remote"], file, rest=step["Offset"])
+        elif step["Op"] == "append":
+            session.storbinary("APPE " + step["Remote"], file)
+        else:
+            session.storbinary("STOR " + step["Remote"], file)
+
+
+def download(session, step):
+    if step["Op"] == "resume download":
+        with open(step["Local"], "ab") as file:
+            session.retrbinary("RETR " + step["Remote"], file.write, rest=step["Offset"])
+    else:
+        with open(step["Local"], "wb") as file:
+            session.retrbinary("RETR " + step["Remote"], file.write)
+
+
+ACTIONS = {
+    "LIST": listing,
+    "NLST": listing,
+    "MLSD": listing,
+    "upload": upload,
+    "append": upload,
+    "resume upload": upload,
+    "download": download,
+    "resume download": download,
+    "rename": lambda session, step: session.rename(step["Remote"], step["To"]),
+    "delete": lambda session, step: session.delete(step["Remote"]),
+    "mkdir": lambda session, step: session.mkd(step["Remote"]),
+    "rmdir": lambda session, step: session.rmd(step["Remote"]),
+}
+
+work = json.load(sys.stdin)
+session = connect(work)
+for step in work["Steps"]:
+    ACTIONS[step["Op"]](session, step)
+session.quit()

@@ -1,0 +1,32 @@
+package interop
+
+import (
+	"github.com/ftpsproxy/ftpsproxy/test/clients"
+	"github.com/ftpsproxy/ftpsproxy/test/servers"
+)
+
+// A serverLimit says what a server cannot do, with any client or with one.
+type serverLimit struct {
+	server servers.Kind
+	client string // any when empty
+	op     clients.Op
+	reason string
+}
+
+// serverLimits is the table of what servers cannot do; clients.Limits is the one
+// of what clients cannot.
+func serverLimits() []serverLimit {
+	return []serverLimit{
+		{server: servers.VSFTPD, op: clients.MachineList, reason: "knows no MLSD"},
+	}
+}
+
+// serverCannot returns why the server cannot do this, or "".
+func serverCannot(server servers.Kind, client clients.Client, op clients.Op) string {
+	for _, l := range serverLimits() {
+		if l.server == server && l.op == op && (l.client == "" || l.client == client.Name()) {
+			return l.reason
+		}
+	}
+	return ""
+}

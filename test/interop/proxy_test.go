@@ -1,0 +1,205 @@
+package interop
+
+import (
+	"bufio"
+	"context"
+	"fmt"
+	"io"
+	"net/netip"
+	"os"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/ftpsproxy/ftpsproxy/test/clients"
+	"github.com/ftpsproxy/ftpsproxy/test/machine"
+	"github.com/ftpsproxy/ftpsproxy/test/servers"
+)
+
+// front says how a proxy is set up.
+type front struct {
+	server   *servers.Server // the upstream
+	address  netip.Addr      // of both listeners
+	dataMode string          // of the upstream; passive when empty
+	tls      string          // more lines in the tls block of the listeners
+	pki      *pki            // absent: self_signed
+}
+
+// A proxy is the program under test, running.
+type proxy struct {
+	front
+	process  *machine.Process
+	passive  []machine.Block
+	explicit netip.AddrPort
+	implicit netip.AddrPort
+	idle     int // descriptors when no session runs
+}
+
+// startProxy runs the proxy until the test ends, and then checks that it stops
+// as it should. It has two listeners, explicit and implicit.
+func startProxy(t *testing.T, f front) *proxy {
+	t.Helper()
+	p := &proxy{front: f, passive: []machine.Block{machine.Ports(t), machine.Ports(t)}}
+	config := filepath.Join(t.TempDir(), "ftpsproxy.hcl")
+	if err := os.WriteFile(config, []byte(p.config(t)), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	// The context outlives the test's own, which ends before the cleanups run.
+	cmd := program(t).Command(context.Background(), "run", "--config", config)
+	read, write, err := os.Pipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	cmd.Stdout = write
+	p.process = machine.Start(t, "ftpsproxy", cmd)
+	write.Close()
+	p.awaitListeners(t, read)
+	p.idle = len(p.descriptors(t))
+	t.Cleanup(func() { p.stop(t) })
+	return p
+}
+
+// config is the configuration file.
+func (p *proxy) config(t *testing.T) string {
+	t.Helper()
+	var b strings.Builder
+	for i, mode := range []string{"explicit", "implicit"} {
+		fmt.Fprintf(&b, `
+listener %[1]q {
+  address     = %[2]q
+  upstream    = "real"
+  certificate = "main"
+  tls {
+    mode = %[1]q
+    %[3]s
+  }
+  passive { ports = %[4]q }
+}
+`, mode, netip.AddrPortFrom(p.address, 0), p.tls, p.passive[i])
+	}
+	certificate := `self_signed { names = ["localhost", "127.0.0.1", "::1"] }`
+	if p.pki != nil {
+		certificate = fmt.Sprintf("files {\n    cert = %q\n    key = %q\n  }", p.pki.cert, p.pki.key)
+	}
+	mode := p.dataMode
+	if mode == "" {
+		mode = "passive"
+	}
+	fmt.Fprintf(&b, `
+upstream "real" {
+  address   = %q
+  data_mode = %q
+}
+certificate "main" {
+  %s
+}
+storage { dir = %q }
+`, p.server.Addr, mode, certificate, filepath.Join(t.TempDir(), "storage"))
+	return b.String()
+}
+
+// awaitListeners reads the two lines that say where the proxy listens.
+func (p *proxy) awaitListeners(t *testing.T, out *os.File) {
+	t.Helper()
+	t.Cleanup(func() { out.Close() })
+	if err := out.SetReadDeadline(time.Now().Add(30 * time.Second)); err != nil {
+		t.Fatal(err)
+	}
+	r := bufio.NewReader(out)
+	for !p.explicit.IsValid() || !p.implicit.IsValid() {
+		line, err := r.ReadString('\n')
+		if err != nil {
+			t.Fatalf("the proxy does not say where it listens: %v, said %q", err, line)
+		}
+		var name, address string
+		if _, err := fmt.Sscanf(line, "listening %s %s\n", &name, &address); err != nil {
+			t.Fatalf("the proxy says %q, want \"listening NAME ADDRESS\"", line)
+		}
+		addr, err := netip.ParseAddrPort(address)
+		if err != nil {
+			t.Fatal(err)
+		}
+		switch name {
+		case "explicit":
+			p.explicit = addr
+		case "implicit":
+			p.implicit = addr
+		default:
+			t.Fatalf("the proxy listens as %q, which nobody asked for", name)
+		}
+	}
+	// A full pipe would stop the proxy.
+	go func() { _, _ = io.Copy(io.Discard, r) }()
+	if err := out.SetReadDeadline(time.Time{}); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// target is the proxy as clients see it.
+func (p *proxy) target(protection clients.TLS) clients.Target {
+	target := clients.Target{
+		Addr: p.explicit, User: p.server.User, Password: p.server.Password, TLS: protection,
+	}
+	if protection == clients.Implicit {
+		target.Addr = p.implicit
+	}
+	if p.pki != nil {
+		target.CA = p.pki.ca
+	}
+	return target
+}
+
+// settled checks that nothing of the sessions so far is left in the proxy.
+func (p *proxy) settled(t *testing.T) {
+	t.Helper()
+	select {
+	case <-p.process.Exited():
+		t.Fatal("the proxy has ended")
+	default:
+	}
+	err := p.process.Await(func() error {
+		if open := p.descriptors(t); len(open) != p.idle {
+			return fmt.Errorf("%d descriptors are open, %d without a session: %q", len(open), p.idle, open)
+		}
+		return nil
+	})
+	if err != nil {
+		t.Error(err)
+	}
+	p.wantPassivePortsFree(t)
+}
+
+func (p *proxy) wantPassivePortsFree(t *testing.T) {
+	t.Helper()
+	for _, block := range p.passive {
+		if err := block.Free(); err != nil {
+			t.Errorf("a passive port is still listening: %v", err)
+		}
+	}
+}
+
+func (p *proxy) descriptors(t *testing.T) []string {
+	t.Helper()
+	open, err := p.process.Descriptors()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return open
+}
+
+// stop ends the proxy as an administrator does. Exit status 0 also says that the
+// race detector, which is built in, has found nothing.
+func (p *proxy) stop(t *testing.T) {
+	if err := p.process.Stop(syscall.SIGTERM); err != nil {
+		t.Errorf("SIGTERM: %v, want exit status 0", err)
+	}
+	p.wantPassivePortsFree(t)
+	log := p.process.Log()
+	for _, word := range []string{"DATA RACE", "panic:", p.server.Password} {
+		if strings.Contains(log, word) {
+			t.Errorf("the proxy's log has %q:\n%s", word, log)
+		}
+	}
+}

@@ -1,0 +1,24 @@
+package servers
+
+import (
+	"path/filepath"
+	"strconv"
+	"testing"
+
+	"github.com/ftpsproxy/ftpsproxy/test/machine"
+)
+
+// startPyftpdlib runs the small script that sets pyftpdlib up. The script gives
+// root away as soon as it has its port.
+func (s *Server) startPyftpdlib(t testing.TB) {
+	t.Helper()
+	module := machine.FindModule(t, "python3-pyftpdlib", "pyftpdlib")
+	python := machine.Find(t, "python3", "python3")
+	script := filepath.Join(machine.Repository(t), "test/servers/testdata/pyftpdlib_server.py")
+	s.start(t, python, "-W", "ignore::DeprecationWarning", script,
+		"--modules", module,
+		"--address", s.Addr.Addr().String(), "--port", strconv.Itoa(int(s.Addr.Port())),
+		"--first", strconv.Itoa(int(s.passive.First)), "--last", strconv.Itoa(int(s.passive.Last)),
+		"--root", s.Root, "--user", s.User, "--password-file", s.write(t, "password", s.Password),
+		"--uid", strconv.Itoa(s.uid), "--gid", strconv.Itoa(s.gid))
+}

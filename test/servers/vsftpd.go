@@ -1,0 +1,51 @@
+package servers
+
+import (
+	"fmt"
+	"testing"
+
+	"github.com/ftpsproxy/ftpsproxy/test/machine"
+)
+
+// startVSFTPD configures vsftpd without PAM and without an account: its user is
+// the anonymous one, who here may write, but only after the password in the list
+// of accepted "e-mail addresses". It acts on files as whoever runs the test, and
+// is not confined: its anonymous user is confined only where he may not write.
+func (s *Server) startVSFTPD(t testing.TB) {
+	t.Helper()
+	s.User = "anonymous"
+	listen := "listen=YES\nlisten_address=" + s.Addr.Addr().String()
+	if s.Addr.Addr().Is6() {
+		listen = "listen=NO\nlisten_ipv6=YES\nlisten_address6=" + s.Addr.Addr().String()
+	}
+	config := s.write(t, "vsftpd.conf", fmt.Sprintf(`%s
+listen_port=%d
+background=NO
+run_as_launching_user=YES
+ftp_username=nobody
+seccomp_sandbox=NO
+isolate_network=NO
+isolate=NO
+max_per_ip=0
+max_clients=0
+anonymous_enable=YES
+local_enable=NO
+secure_email_list_enable=YES
+email_password_file=%s
+anon_root=%s
+write_enable=YES
+anon_upload_enable=YES
+anon_mkdir_write_enable=YES
+anon_other_write_enable=YES
+anon_world_readable_only=NO
+anon_umask=022
+pasv_min_port=%d
+pasv_max_port=%d
+connect_from_port_20=NO
+log_ftp_protocol=YES
+xferlog_enable=YES
+vsftpd_log_file=%s
+`, listen, s.Addr.Port(), s.write(t, "passwords", s.Password+"\n"), s.Root,
+		s.passive.First, s.passive.Last, s.file("log")))
+	s.start(t, machine.Find(t, "vsftpd", "vsftpd"), config)
+}
