@@ -1,0 +1,8 @@
+package faults
+
+import "testing"
+
+func TestRigCarriesFiles(t *testing.T) {
+	r := newRig(t)
+	r.recovers()
+}
