@@ -45,13 +45,36 @@ func Start(t testing.TB, name string, cmd *exec.Cmd) *Process {
 	if cmd.Stderr == nil {
 		cmd.Stderr = log
 	}
-	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true, Pdeathsig: syscall.SIGKILL}
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
 	if err := cmd.Start(); err != nil {
 		t.Fatalf("start %s: %v", name, err)
 	}
 	go p.wait()
 	t.Cleanup(func() { p.end(t) })
+	p.guard(t)
 	return p
+}
+
+// guard starts a shell that kills the group when this test process dies without
+// cleaning up: the shell waits for the end of a pipe that only we can write to.
+// Servers change their user, which would make them lose a parent-death signal.
+func (p *Process) guard(t testing.TB) {
+	t.Helper()
+	guard := exec.Command("/bin/sh", "-c", `read -r line; kill -s KILL -- "-$0"`, strconv.Itoa(p.PID()))
+	guard.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
+	pipe, err := guard.StdinPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := guard.Start(); err != nil {
+		t.Fatal(err)
+	}
+	// The guard goes first: later the number could be another group's.
+	t.Cleanup(func() {
+		_ = guard.Process.Kill()
+		_ = guard.Wait()
+		_ = pipe.Close()
+	})
 }
 
 // PID is the number of the process, and of its group.
