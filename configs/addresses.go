@@ -2,10 +2,15 @@ package configs
 
 import (
 	"fmt"
+	"maps"
 	"net"
 	"net/netip"
+	"slices"
 	"strconv"
 	"strings"
+
+	"github.com/hashicorp/hcl/v2"
+	"github.com/zclconf/go-cty/cty"
 
 	"github.com/ftpsproxy/ftpsproxy/proxy"
 )
@@ -114,4 +119,55 @@ func isLabel(s string) bool {
 	return !strings.ContainsFunc(s, func(r rune) bool {
 		return isNotDigit(r) && (r < 'a' || r > 'z') && (r < 'A' || r > 'Z') && r != '-' && r != '_'
 	})
+}
+
+// networks reads a map from client networks to the addresses that they are
+// told.
+func networks(dst *map[netip.Prefix]netip.Addr) reader {
+	return func(v cty.Value, _ hcl.Range) error {
+		if !v.Type().IsObjectType() {
+			return fmt.Errorf("the value must be a map such as { \"10.0.0.0/8\" = \"10.0.0.9\" }, not %s", kind(v.Type()))
+		}
+		elements := v.AsValueMap()
+		if len(elements) == 0 {
+			return nil
+		}
+		found := map[netip.Prefix]netip.Addr{}
+		for _, key := range slices.Sorted(maps.Keys(elements)) {
+			element := elements[key]
+			network, err := clientNetwork(key)
+			if err != nil {
+				return err
+			}
+			if _, twice := found[network]; twice {
+				return fmt.Errorf("the network %s stands there twice", network)
+			}
+			if element.IsNull() {
+				return fmt.Errorf("the network %s has no address", network)
+			}
+			s, err := asText(element, "10.0.0.9")
+			if err != nil {
+				return err
+			}
+			// 227 has room for an IPv4 address only, and 229 for none (RFC 2428 §3).
+			ip, err := netip.ParseAddr(s)
+			if err != nil || !ip.Is4() || ip.IsUnspecified() {
+				return fmt.Errorf("%q is not an IPv4 address that clients in %s can be told to connect to", s, network)
+			}
+			found[network] = ip
+		}
+		*dst = found
+		return nil
+	}
+}
+
+func clientNetwork(s string) (netip.Prefix, error) {
+	network, err := netip.ParsePrefix(s)
+	switch {
+	case err != nil:
+		return network, fmt.Errorf("%q is not a network such as \"10.0.0.0/8\" or \"2001:db8::/32\"", s)
+	case network != network.Masked():
+		return network, fmt.Errorf("%q is an address inside a network; the network is %q", s, network.Masked())
+	}
+	return network, nil
 }

@@ -14,7 +14,12 @@ import (
 // Check opens what Build would open and changes nothing on the machine: no
 // self-signed certificate is made.
 func (s *Settings) Check() Diagnostics {
-	_, diags := s.openFiles()
+	sources, diags := s.openFiles()
+	for _, u := range s.Upstreams {
+		if _, err := u.originator(sources); err != nil {
+			diags = append(diags, cannot(u.TLS.at, untrusted, err))
+		}
+	}
 	return newDiagnostics(diags, s.sources)
 }
 
@@ -116,6 +121,11 @@ func (s *Settings) openFiles() (map[string]tlsterm.Source, hcl.Diagnostics) {
 func (b *builder) dialers() {
 	b.upstreams = map[string]*upstream.Upstream{}
 	for _, u := range b.settings.Upstreams {
+		var err error
+		if u.Config.TLS.Originator, err = u.originator(b.sources); err != nil {
+			b.fail(u.TLS.at, untrusted, err)
+			continue
+		}
 		up, err := upstream.New(u.Config)
 		if err != nil {
 			b.fail(u.at, "Upstream cannot be used", err)

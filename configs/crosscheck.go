@@ -23,6 +23,13 @@ func (d *decoder) crossCheck() {
 	for _, c := range s.Certificates {
 		d.define(certificates, c.Name, c.at)
 	}
+	for _, u := range s.Upstreams {
+		if u.TLS.Certificate.Name != "" {
+			d.use(certificates, u.TLS.Certificate)
+			d.fromFiles(u.TLS.Certificate)
+		}
+		d.upstreamTLS(u)
+	}
 	listeners := newRegister("listener")
 	for i, l := range s.Listeners {
 		d.define(listeners, l.Config.Name, l.at)
@@ -85,7 +92,7 @@ func (d *decoder) use(r *register, ref Ref) {
 func (d *decoder) unused(r *register) {
 	for _, name := range r.names {
 		if !r.used[name] {
-			d.warnf(r.at[name], "Unused "+r.kind, "No listener uses the %s %q.", r.kind, name)
+			d.warnf(r.at[name], "Unused "+r.kind, "Nothing uses the %s %q.", r.kind, name)
 		}
 	}
 }

@@ -227,12 +227,12 @@ func (d *decoder) later(kind string, labels ...string) nested {
 
 // notYet is a setting that a later version will understand: the documented
 // default, which asks for nothing, is accepted.
-func notYet(name string, harmless cty.Value) setting {
+func notYet(name, harmless string) setting {
 	return setting{name: name, later: true, read: func(v cty.Value, _ hcl.Range) error {
-		if v.Type().Equals(harmless.Type()) && v.RawEquals(harmless) {
+		if v.RawEquals(cty.StringVal(harmless)) {
 			return nil
 		}
-		return mistake{unsupported, fmt.Sprintf("This version supports no value of %q but %s. Leave the setting out.", name, show(harmless))}
+		return mistake{unsupported, fmt.Sprintf("This version supports no value of %q but %q. Leave the setting out.", name, harmless)}
 	}}
 }
 

@@ -162,25 +162,12 @@ listener "ftp" {
   upstream    = "legacy"
   certificate = "main"
   transparent = "off"
-  tls {
-    ccc = "deny"
-  }
 }
 upstream "legacy" {
   address        = "10.0.0.5:21"
   balance        = "round_robin"
   source         = ""
   proxy_protocol = "off"
-  tls {
-    mode        = "off"
-    data        = "private"
-    server_name = ""
-    ca          = ""
-    certificate = ""
-    verify      = true
-    pins        = []
-    min_version = "1.2"
-  }
 }
 ` + certificateText})
 	load(t, dir)

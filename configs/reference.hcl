@@ -59,6 +59,12 @@ listener "ftp" {
 
     # The oldest version that clients may speak: "1.2" or "1.3".
     min_version = "1.2"
+
+    # CCC makes the control connection clear again after login, for firewalls that
+    # have to read PASV and PORT; data connections stay private.
+    # deny:  534
+    # allow: whoever is on the way can read and change what follows
+    ccc = "deny"
   }
 
   passive {
@@ -71,6 +77,11 @@ listener "ftp" {
     # NAT: the public IP address, or a host name that is resolved again every
     # minute. EPSV carries no address and needs none.
     advertise = "auto"
+
+    # Another IPv4 address for the clients of some networks, such as
+    # { "10.0.0.0/8" = "10.0.0.9" } for those on this side of the NAT. The smallest
+    # network that a client is in counts.
+    networks = {}
   }
 
   active {
@@ -84,7 +95,7 @@ listener "ftp" {
   }
 }
 
-# An upstream is a plain FTP server that sessions are carried to. It is contacted
+# An upstream is an FTP or FTPS server that sessions are carried to. It is contacted
 # when a client sends USER, so TLS failures and scanners cost it nothing.
 upstream "legacy" {
   # Required. HOST:PORT. A host name is looked up for every session.
@@ -108,6 +119,46 @@ upstream "legacy" {
 
   # The local IP address to dial from. "": the kernel's choice.
   source = ""
+
+  tls {
+    # off:      plain FTP
+    # explicit: AUTH TLS, or AUTH SSL where the server knows only that
+    # implicit: TLS from the first byte, usually on port 990
+    # What is asked for here and refused by the server ends the session with 421:
+    # nothing ever falls back to clear text.
+    mode = "off"
+
+    # Towards the server, data connections are
+    # private: under TLS, whatever the client chose for its own
+    # clear:   in clear text
+    # match:   as the client's; a PROT that the server refuses is refused
+    data = "private"
+
+    # The host name, or IP address, that the server's certificate must be for. "":
+    # the host in address. An address in a 227 never counts.
+    server_name = ""
+
+    # PEM file of the authorities that may vouch for the server; a self-signed
+    # certificate is its own. "": the system's. Read at the start and at SIGHUP.
+    ca = ""
+
+    # The name of a certificate block with files, shown to servers that ask for a
+    # client certificate. "": none.
+    certificate = ""
+
+    # false: any certificate will do. Somebody on the way can then take the server's
+    # place, unless pins say otherwise. Warned about at every start.
+    verify = true
+
+    # SHA-256 of public keys (SubjectPublicKeyInfo) in base64, of which one must be
+    # in the server's chain, besides the verification. Made by:
+    #   openssl x509 -in cert.pem -noout -pubkey | openssl pkey -pubin -outform der |
+    #   openssl dgst -sha256 -binary | base64
+    pins = []
+
+    # The oldest version that the server may speak: "1.2" or "1.3".
+    min_version = "1.2"
+  }
 }
 
 # A certificate is made of exactly one of the blocks files and self_signed.

@@ -14,12 +14,11 @@ import (
 	"github.com/hashicorp/hcl/v2/hclsyntax"
 
 	"github.com/ftpsproxy/ftpsproxy/proxy"
-	"github.com/ftpsproxy/ftpsproxy/proxy/upstream"
 )
 
 // same compares settings by what they mean, not by where they stand.
 var same = cmp.Options{
-	cmpopts.IgnoreUnexported(Settings{}, Listener{}, Upstream{}, Certificate{}, Ref{}),
+	cmpopts.IgnoreUnexported(Settings{}, Listener{}, Upstream{}, UpstreamTLS{}, Certificate{}, Ref{}),
 	cmp.Comparer(func(a, b netip.Addr) bool { return a == b }),
 }
 
@@ -58,8 +57,8 @@ func TestReferenceIsComplete(t *testing.T) {
 		"listener.tls":            d.tlsSpec(&Listener{}),
 		"listener.passive":        passiveSpec(&proxy.PassiveConfig{}),
 		"listener.active":         activeSpec(&proxy.ActiveConfig{}),
-		"upstream":                d.upstreamSpec(&upstream.Config{}),
-		"upstream.tls":            upstreamTLSSpec(),
+		"upstream":                d.upstreamSpec(&Upstream{}),
+		"upstream.tls":            d.upstreamTLSSpec(&Upstream{}),
 		"certificate":             d.certificateSpec(&Certificate{}),
 		"certificate.files":       d.filesSpec(&Files{}),
 		"certificate.self_signed": selfSignedSpec(&SelfSigned{}),
@@ -97,7 +96,7 @@ func checkDocumented(t *testing.T, path string, s spec, bodies []*hclsyntax.Body
 	for _, n := range s.blocks {
 		child := strings.TrimPrefix(path+"."+n.kind, ".")
 		inner, known := nested[child]
-		if n.later || child == "upstream.tls" { // which asks for no TLS, and says nothing else yet
+		if n.later {
 			continue
 		}
 		if !known {

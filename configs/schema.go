@@ -11,7 +11,6 @@ import (
 	"go.uber.org/zap/zapcore"
 
 	"github.com/ftpsproxy/ftpsproxy/proxy"
-	"github.com/ftpsproxy/ftpsproxy/proxy/upstream"
 	"github.com/ftpsproxy/ftpsproxy/tlsterm"
 )
 
@@ -52,7 +51,7 @@ func (d *decoder) listenerSpec(l *Listener) spec {
 			{name: "certificate", read: located(&l.certificateAt, references(&l.Certificates))},
 			{name: "greeting", read: text(&l.Config.Greeting, "FTP service ready", greeting)},
 			never("policy"),
-			notYet("transparent", cty.StringVal("off")),
+			notYet("transparent", "off"),
 		},
 		blocks: []nested{
 			{kind: "tls", read: d.inside(d.tlsSpec(l))},
@@ -94,7 +93,11 @@ func (d *decoder) tlsSpec(l *Listener) spec {
 				choice[uint16]{"1.2", tls.VersionTLS12},
 				choice[uint16]{"1.3", tls.VersionTLS13},
 			)},
-			notYet("ccc", cty.StringVal("deny")),
+			{name: "ccc", read: oneOf(
+				&c.AllowCCC,
+				choice[bool]{"deny", false},
+				choice[bool]{"allow", true},
+			)},
 		},
 		blocks: []nested{d.later("client_certificates")},
 	}
@@ -112,7 +115,7 @@ func passiveSpec(c *proxy.PassiveConfig) spec {
 	return spec{settings: []setting{
 		{name: "ports", read: portRange(&c.Ports)},
 		{name: "advertise", read: text(&c.Advertise, "auto", advertised)},
-		never("networks"),
+		{name: "networks", read: networks(&c.Networks)},
 	}}
 }
 
@@ -120,65 +123,6 @@ func activeSpec(c *proxy.ActiveConfig) spec {
 	return spec{settings: []setting{
 		{name: "enabled", read: boolean(&c.Enabled)},
 		{name: "bind", read: localIP(&c.Bind)},
-	}}
-}
-
-func (d *decoder) upstream(b *hcl.Block) {
-	u := defaultUpstream(d.name(b))
-	u.at = b.DefRange
-	d.within(b, d.upstreamSpec(&u.Config))
-	d.settings.Upstreams = append(d.settings.Upstreams, u)
-}
-
-func (d *decoder) upstreamSpec(c *upstream.Config) spec {
-	return spec{
-		settings: []setting{
-			{name: "address", required: true, read: text(&c.Address, "10.0.0.5:21", dialAddress)},
-			{name: "connect_timeout", read: duration(&c.ConnectTimeout, time.Nanosecond)},
-			{name: "data_mode", read: oneOf(
-				&c.DataMode,
-				choice[upstream.DataMode]{"passive", upstream.DataPassive},
-				choice[upstream.DataMode]{"active", upstream.DataActive},
-				choice[upstream.DataMode]{"match", upstream.DataMatch},
-			)},
-			{name: "passive_address", read: oneOf(
-				&c.BelieveReply,
-				choice[bool]{"control", false},
-				choice[bool]{"reply", true},
-			)},
-			{name: "source", read: unlessClient(localIP(&c.Source))},
-			notYet("balance", cty.StringVal("round_robin")),
-			notYet("proxy_protocol", cty.StringVal("off")),
-		},
-		blocks: []nested{
-			{kind: "tls", read: d.inside(upstreamTLSSpec())},
-			d.later("server", "address"),
-			d.later("health"),
-		},
-	}
-}
-
-// unlessClient refuses source = "client", which needs a transparent listener.
-func unlessClient(read reader) reader {
-	return func(v cty.Value, at hcl.Range) error {
-		if v.Type() == cty.String && v.AsString() == "client" {
-			return mistake{unsupported, "This version cannot keep the client's address towards the upstream. Leave the setting out, or name a local IP address."}
-		}
-		return read(v, at)
-	}
-}
-
-// upstreamTLSSpec accepts what asks for no TLS.
-func upstreamTLSSpec() spec {
-	return spec{settings: []setting{
-		notYet("mode", cty.StringVal("off")),
-		notYet("data", cty.StringVal("private")),
-		notYet("server_name", cty.StringVal("")),
-		notYet("ca", cty.StringVal("")),
-		notYet("certificate", cty.StringVal("")),
-		notYet("verify", cty.True),
-		notYet("pins", cty.EmptyTupleVal),
-		notYet("min_version", cty.StringVal("1.2")),
 	}}
 }
 

@@ -1,6 +1,7 @@
 package configs
 
 import (
+	"crypto/tls"
 	"path/filepath"
 
 	"github.com/hashicorp/hcl/v2"
@@ -45,9 +46,33 @@ type Listener struct {
 
 // Upstream is one upstream block.
 type Upstream struct {
+	// Config lacks TLS.Originator, which Build fills in.
 	Config upstream.Config
+	TLS    UpstreamTLS
 
 	at hcl.Range
+}
+
+// UpstreamTLS says whom the proxy takes for its upstream, and as whom it goes.
+type UpstreamTLS struct {
+	// ServerName must be in the upstream's certificate; "": the host of its
+	// address.
+	ServerName string
+	// CA is a PEM file with the authorities that may vouch for it; "": the
+	// system's.
+	CA string
+	// Certificate names the certificate block that is shown to the upstream.
+	Certificate Ref
+	// Verify false accepts any certificate that Pins allow.
+	Verify bool
+	// Pins are the keys of which one must be in the upstream's chain.
+	Pins []tlsterm.Pin
+	// MinVersion is tls.VersionTLS12 or tls.VersionTLS13.
+	MinVersion uint16
+
+	at       hcl.Range // of the block
+	verifyAt hcl.Range
+	caAt     hcl.Range
 }
 
 // Certificate is one certificate block: exactly one of Files and SelfSigned is
@@ -115,7 +140,7 @@ func defaultListener(name string) Listener {
 func defaultUpstream(name string) Upstream {
 	c := upstream.Default()
 	c.Name = name
-	return Upstream{Config: c}
+	return Upstream{Config: c, TLS: UpstreamTLS{Verify: true, MinVersion: tls.VersionTLS12}}
 }
 
 // selfSignedDir is where the named certificate's key and certificate are kept:

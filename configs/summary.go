@@ -4,6 +4,9 @@ import (
 	"crypto/tls"
 	"fmt"
 	"io"
+	"maps"
+	"net/netip"
+	"slices"
 	"strings"
 
 	"github.com/ftpsproxy/ftpsproxy/proxy"
@@ -32,7 +35,7 @@ func (s *Settings) summarise(b *strings.Builder, l Listener) {
 	fmt.Fprintf(b, "listener %s at %s: %s\n", c.Name, c.Address, describeTLS(l))
 	for _, u := range s.Upstreams {
 		if u.Config.Name == l.Upstream.Name {
-			fmt.Fprintf(b, "  upstream %s at %s, plain FTP, data connections %s\n", u.Config.Name, u.Config.Address, describeData(u.Config))
+			fmt.Fprintf(b, "  upstream %s at %s, %s, data connections %s\n", u.Config.Name, u.Config.Address, describeOrigin(u), describeData(u.Config))
 		}
 	}
 	advertise := c.Passive.Advertise
@@ -40,8 +43,14 @@ func (s *Settings) summarise(b *strings.Builder, l Listener) {
 		advertise = "the address the client reached"
 	}
 	fmt.Fprintf(b, "  passive ports %d-%d, advertised at %s\n", c.Passive.Ports.First, c.Passive.Ports.Last, advertise)
+	for _, network := range slices.SortedFunc(maps.Keys(c.Passive.Networks), netip.Prefix.Compare) {
+		fmt.Fprintf(b, "    to %s as %s\n", network, c.Passive.Networks[network])
+	}
 	if !c.Active.Enabled {
 		b.WriteString("  active mode off\n")
+	}
+	if c.TLS.AllowCCC {
+		b.WriteString("  CCC allowed\n")
 	}
 }
 
@@ -54,16 +63,49 @@ func describeTLS(l Listener) string {
 	if c.Mode == proxy.TLSImplicit {
 		mode = "implicit"
 	}
-	version := "1.2"
-	if l.TLS.MinVersion == tls.VersionTLS13 {
-		version = "1.3"
-	}
 	names := make([]string, len(l.Certificates))
 	for i, ref := range l.Certificates {
 		names[i] = ref.Name
 	}
 	return fmt.Sprintf("%s TLS %s or newer, control %s, data %s, session reuse %s, certificate %s",
-		mode, version, describeRequirement(c.Control), describeRequirement(c.Data), describeReuse(l.TLS.Reuse), strings.Join(names, ", "))
+		mode, describeVersion(l.TLS.MinVersion), describeRequirement(c.Control), describeRequirement(c.Data), describeReuse(l.TLS.Reuse), strings.Join(names, ", "))
+}
+
+func describeOrigin(u Upstream) string {
+	mode := "explicit"
+	switch u.Config.TLS.Mode {
+	case upstream.TLSOff:
+		return "plain FTP"
+	case upstream.TLSImplicit:
+		mode = "implicit"
+	case upstream.TLSExplicit:
+	}
+	trust := "certificate verified for " + u.serverName()
+	if !u.TLS.Verify {
+		trust = "certificate NOT verified"
+	}
+	if n := len(u.TLS.Pins); n > 0 {
+		trust += fmt.Sprintf(", %d pinned keys", n)
+	}
+	return fmt.Sprintf("%s TLS %s or newer, %s, data %s", mode, describeVersion(u.TLS.MinVersion), trust, describeProtection(u.Config.TLS.Data))
+}
+
+func describeProtection(p upstream.DataProtection) string {
+	switch p {
+	case upstream.DataClear:
+		return "clear"
+	case upstream.DataSame:
+		return "as private as the client's"
+	default:
+		return "private"
+	}
+}
+
+func describeVersion(v uint16) string {
+	if v == tls.VersionTLS13 {
+		return "1.3"
+	}
+	return "1.2"
 }
 
 func describeRequirement(r proxy.Requirement) string {

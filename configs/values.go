@@ -24,17 +24,6 @@ func capital(s string) string {
 	return string(unicode.ToUpper(r)) + s[n:]
 }
 
-// show prints a value as it would stand in the file.
-func show(v cty.Value) string {
-	switch {
-	case v.Type() == cty.String:
-		return strconv.Quote(v.AsString())
-	case v.Type() == cty.Bool:
-		return strconv.FormatBool(v.True())
-	}
-	return "an empty list"
-}
-
 // kind names a type for people.
 func kind(t cty.Type) string {
 	switch {

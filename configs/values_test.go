@@ -1,6 +1,7 @@
 package configs
 
 import (
+	"crypto/sha256"
 	"crypto/tls"
 	"net/netip"
 	"path/filepath"
@@ -32,10 +33,12 @@ listener "odd" {
     session_reuse = "require"
     truncation    = "fail"
     min_version   = "1.3"
+    ccc           = "allow"
   }
   passive {
     ports     = "40000-40100"
     advertise = "ftp.example.com"
+    networks  = { "10.0.0.0/8" = "10.0.0.9", "2001:db8::/32" = "10.0.0.8" }
   }
   active {
     enabled = false
@@ -48,6 +51,21 @@ upstream "strange" {
   data_mode       = "match"
   passive_address = "reply"
   source          = "2001:db8::6"
+  tls {
+    mode        = "implicit"
+    data        = "match"
+    server_name = "strange.example.com"
+    ca          = "/etc/ca.pem"
+    certificate = "client"
+    pins        = ["47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU="]
+    min_version = "1.3"
+  }
+}
+certificate "client" {
+  files {
+    cert = "/etc/client.pem"
+    key  = "/etc/client.key"
+  }
 }
 certificate "own" {
   self_signed {
@@ -80,19 +98,32 @@ func everySettingUnderstood() *Settings {
 		Listeners: []Listener{{
 			Config: proxy.ListenerConfig{
 				Name: "odd", Address: "192.0.2.1:2121", Greeting: "hello there",
-				TLS:     proxy.TLSConfig{Mode: proxy.TLSImplicit, Control: proxy.Require, Data: proxy.Allow, Truncation: proxy.TruncationFail},
-				Passive: proxy.PassiveConfig{Ports: proxy.PortRange{First: 40000, Last: 40100}, Advertise: "ftp.example.com"},
-				Active:  proxy.ActiveConfig{Enabled: false, Bind: netip.MustParseAddr("192.0.2.2")},
+				TLS: proxy.TLSConfig{Mode: proxy.TLSImplicit, Control: proxy.Require, Data: proxy.Allow, Truncation: proxy.TruncationFail, AllowCCC: true},
+				Passive: proxy.PassiveConfig{
+					Ports: proxy.PortRange{First: 40000, Last: 40100}, Advertise: "ftp.example.com",
+					Networks: map[netip.Prefix]netip.Addr{
+						netip.MustParsePrefix("10.0.0.0/8"):    netip.MustParseAddr("10.0.0.9"),
+						netip.MustParsePrefix("2001:db8::/32"): netip.MustParseAddr("10.0.0.8"),
+					},
+				},
+				Active: proxy.ActiveConfig{Enabled: false, Bind: netip.MustParseAddr("192.0.2.2")},
 			},
 			TLS:          tlsterm.Config{MinVersion: tls.VersionTLS13, Reuse: tlsterm.ReuseRequire, AllowHTTP11: true},
 			Upstream:     Ref{Name: "strange"},
 			Certificates: []Ref{{Name: "own"}},
 		}},
-		Upstreams: []Upstream{{Config: upstream.Config{
-			Name: "strange", Address: "[2001:db8::5]:2100", ConnectTimeout: 7 * time.Second,
-			DataMode: upstream.DataMatch, BelieveReply: true, Source: netip.MustParseAddr("2001:db8::6"),
-		}}},
-		Certificates: []Certificate{{Name: "own", SelfSigned: &SelfSigned{Names: []string{"a.example.com", "192.0.2.1"}}}},
+		Upstreams: []Upstream{{
+			Config: upstream.Config{
+				Name: "strange", Address: "[2001:db8::5]:2100", ConnectTimeout: 7 * time.Second,
+				DataMode: upstream.DataMatch, BelieveReply: true, Source: netip.MustParseAddr("2001:db8::6"),
+				TLS: upstream.TLSConfig{Mode: upstream.TLSImplicit, Data: upstream.DataSame},
+			},
+			TLS: UpstreamTLS{
+				ServerName: "strange.example.com", CA: "/etc/ca.pem", Certificate: Ref{Name: "client"},
+				Verify: true, Pins: []tlsterm.Pin{sha256.Sum256(nil)}, MinVersion: tls.VersionTLS13,
+			},
+		}},
+		Certificates: []Certificate{{Name: "client", Files: &Files{Cert: "/etc/client.pem", Key: "/etc/client.key"}}, {Name: "own", SelfSigned: &SelfSigned{Names: []string{"a.example.com", "192.0.2.1"}}}},
 		Limits: proxy.Limits{
 			Sessions: 11, SessionsPerClient: 2,
 			LoginTimeout: 3 * time.Second, IdleTimeout: 6 * time.Minute, StallTimeout: 5 * time.Second,
@@ -135,6 +166,10 @@ upstream "u" {
   address         = "ftp.internal:21"
   data_mode       = "active"
   passive_address = "control"
+  tls {
+    mode = "explicit"
+    data = "clear"
+  }
 }
 certificate "c" {
   self_signed {}
@@ -144,11 +179,11 @@ log { level = "error" }
 `})
 	s := load(t, dir)
 	l := s.Listeners[0]
-	got := []any{l.Config.TLS.Control, l.Config.TLS.Data, l.TLS.Reuse, l.Config.TLS.Truncation, l.Config.Passive, s.Upstreams[0].Config.DataMode, s.Limits.Line, s.Log.Level}
+	got := []any{l.Config.TLS.Control, l.Config.TLS.Data, l.TLS.Reuse, l.Config.TLS.Truncation, l.Config.Passive, s.Upstreams[0].Config.DataMode, s.Upstreams[0].Config.TLS, s.Limits.Line, s.Log.Level}
 	want := []any{
 		proxy.Allow, proxy.Require, tlsterm.ReuseOff, proxy.TruncationAllow,
 		proxy.PassiveConfig{Ports: proxy.PortRange{First: 40000, Last: 40000}, Advertise: "203.0.113.7"},
-		upstream.DataActive, 100, zapcore.ErrorLevel,
+		upstream.DataActive, upstream.TLSConfig{Mode: upstream.TLSExplicit, Data: upstream.DataClear}, 100, zapcore.ErrorLevel,
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("settings (-want +got):\n%s", diff)

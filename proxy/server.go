@@ -7,6 +7,7 @@ import (
 	"maps"
 	"net"
 	"net/netip"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -14,6 +15,7 @@ import (
 	"go.uber.org/zap"
 
 	"github.com/ftpsproxy/ftpsproxy/ftpparse"
+	"github.com/ftpsproxy/ftpsproxy/proxy/upstream"
 )
 
 // A Server accepts clients on its listeners and runs their sessions.
@@ -53,12 +55,27 @@ func New(c Config, log *zap.Logger) (*Server, error) {
 	}
 	s := &Server{log: log, crowd: crowd{perClient: map[netip.Addr]int{}}, drain: make(chan struct{})}
 	s.limits.Store(&c.Limits)
+	s.warnUnverified(c)
 	for _, lc := range c.Listeners {
 		l := &listener{}
 		l.settings.Store(newSettings(lc, c.Limits))
 		s.listeners = append(s.listeners, l)
 	}
 	return s, nil
+}
+
+// warnUnverified names each upstream whose certificate is not verified: that is
+// to be seen in the log, not only by whoever wrote the configuration.
+func (s *Server) warnUnverified(c Config) {
+	var seen []*upstream.Upstream
+	for _, l := range c.Listeners {
+		tls := l.Upstream.Config().TLS
+		if tls.Mode == upstream.TLSOff || tls.Originator.Verifies() || slices.Contains(seen, l.Upstream) {
+			continue
+		}
+		seen = append(seen, l.Upstream)
+		s.log.Warn("the upstream's certificate is not verified (verify = false)", logUpstream(l.Upstream.Config().Name))
+	}
 }
 
 // Listen binds every listener, or none: the error names listener and address.
@@ -230,6 +247,7 @@ func (s *Server) Reload(c Config) error {
 			return fmt.Errorf("listener %q at %s is open and the file has %q at %s in its place: a restart is needed", old.Name, old.Address, next.Name, next.Address)
 		}
 	}
+	s.warnUnverified(c)
 	s.limits.Store(&c.Limits)
 	for i, l := range s.listeners {
 		old, next := l.settings.Load(), newSettings(c.Listeners[i], c.Limits)

@@ -72,6 +72,10 @@ func NewOriginator(cfg OriginConfig) (*Originator, error) {
 	return &Originator{cfg: cfg}, nil
 }
 
+// Verifies reports whether the server's name and issuer count. Without, only Pins
+// say who it is.
+func (o *Originator) Verifies() bool { return !o.cfg.SkipVerify }
+
 // Bind returns the origin of a new session.
 func (o *Originator) Bind() *Origin {
 	return &Origin{originator: o}

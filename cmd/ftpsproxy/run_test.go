@@ -80,6 +80,24 @@ func TestWarningsAreShownAndItRuns(t *testing.T) {
 	}
 }
 
+// Nobody may read what was printed at the start; the log is kept.
+func TestUnverifiedUpstreamIsLoggedAtTheStartAndAtAReload(t *testing.T) {
+	config := file(t, "f.hcl", strings.Replace(clearConfig(nobody, ""), `{ address = "`+nobody+`" }`, `{
+  address = "`+nobody+`"
+  tls {
+    mode   = "explicit"
+    verify = false
+  }
+}`, 1))
+	p := start(t, "run", "--config", config)
+	p.address("ftp")
+	const warning = `"msg":"the upstream's certificate is not verified (verify = false)","upstream":"behind"`
+	p.stderr.await(t, warning)
+	p.signal(syscall.SIGHUP)
+	p.stderr.await(t, warning)
+	p.stop()
+}
+
 // oneSentence: what stops the program at its start is said in one line, without
 // a page of usage.
 func oneSentence(t *testing.T, r result, words ...string) {

@@ -3,8 +3,8 @@ listener "ftp" {
   upstream    = "legacy"
   certificate = "main"
 
-  tls {
-    ccc = "allow"
+  passive {
+    networks = { "2001:db8::/32" = "2001:db8::1" }
   }
 }
 

@@ -2,14 +2,13 @@ listener "ftp" {
   address     = ":21"
   upstream    = "legacy"
   certificate = "main"
-
-  passive {
-    networks = { "10.0.0.0/8" = "10.0.0.9" }
-  }
 }
 
 upstream "legacy" {
   address = "10.0.0.5:21"
+  tls {
+    ca = "ca.pem"
+  }
 }
 
 certificate "main" {

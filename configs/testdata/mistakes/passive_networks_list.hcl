@@ -1,0 +1,19 @@
+listener "ftp" {
+  address     = ":21"
+  upstream    = "legacy"
+  certificate = "main"
+
+  passive {
+    networks = ["10.0.0.0/8"]
+  }
+}
+
+upstream "legacy" {
+  address = "10.0.0.5:21"
+}
+
+certificate "main" {
+  self_signed {
+    names = ["localhost"]
+  }
+}

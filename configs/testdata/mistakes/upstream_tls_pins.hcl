@@ -1,0 +1,19 @@
+listener "ftp" {
+  address     = ":21"
+  upstream    = "legacy"
+  certificate = "main"
+}
+
+upstream "legacy" {
+  address = "10.0.0.5:21"
+  tls {
+    mode = "explicit"
+    pins = ["sha256//abc"]
+  }
+}
+
+certificate "main" {
+  self_signed {
+    names = ["localhost"]
+  }
+}

@@ -1,0 +1,20 @@
+listener "ftp" {
+  address     = ":21"
+  upstream    = "legacy"
+  certificate = "main"
+}
+
+upstream "legacy" {
+  address = "10.0.0.5:21"
+  tls {
+    mode   = "explicit"
+    verify = false
+    pins   = ["47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU="]
+  }
+}
+
+certificate "main" {
+  self_signed {
+    names = ["localhost"]
+  }
+}
