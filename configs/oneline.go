@@ -110,6 +110,7 @@ func (o *outline) body() []*oneLine {
 		case hclsyntax.TokenNewline:
 			o.next++
 			continue
+		default:
 		}
 		if behind, ok := o.header(o.next); ok {
 			o.next = behind
@@ -146,6 +147,7 @@ func (o *outline) block() []*oneLine {
 			o.next++
 		}
 		return found
+	default:
 	}
 	o.depth++
 	defer func() { o.depth-- }()
@@ -304,8 +306,9 @@ func closerOf(t hclsyntax.TokenType) hclsyntax.TokenType {
 		return hclsyntax.TokenCHeredoc
 	case hclsyntax.TokenTemplateInterp, hclsyntax.TokenTemplateControl:
 		return hclsyntax.TokenTemplateSeqEnd
+	default:
+		return hclsyntax.TokenNil
 	}
-	return hclsyntax.TokenNil
 }
 
 // A parser has HCL read the regions of one file.

@@ -183,7 +183,9 @@ log { level = "error" }
 	want := []any{
 		proxy.Allow, proxy.Require, tlsterm.ReuseOff, proxy.TruncationAllow,
 		proxy.PassiveConfig{Ports: proxy.PortRange{First: 40000, Last: 40000}, Advertise: "203.0.113.7"},
-		upstream.DataActive, upstream.TLSConfig{Mode: upstream.TLSExplicit, Data: upstream.DataClear}, 100, zapcore.ErrorLevel,
+		upstream.DataActive,
+		upstream.TLSConfig{Mode: upstream.TLSExplicit, Data: upstream.DataClear},
+		100, zapcore.ErrorLevel,
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("settings (-want +got):\n%s", diff)

@@ -23,14 +23,13 @@ func heard(r *ftpparse.CommandReader) []string {
 	var all []string
 	for {
 		c, err := r.Read()
-		switch {
-		case err == nil:
+		if err == nil {
 			all = append(all, strings.TrimSuffix(string(c.AppendTo(nil)), "\r\n"))
-		default:
-			all = append(all, "! "+err.Error())
-			if !ftpparse.Recoverable(err) {
-				return all
-			}
+			continue
+		}
+		all = append(all, "! "+err.Error())
+		if !ftpparse.Recoverable(err) {
+			return all
 		}
 	}
 }

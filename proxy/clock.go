@@ -1,6 +1,9 @@
 package proxy
 
-import "time"
+import (
+	"errors"
+	"time"
+)
 
 // A clock is a session's one timer. It is set to whatever is due first; what
 // that is follows from the session's state each time.
@@ -66,7 +69,7 @@ func (s *session) onTimer() error {
 	if time.Now().Before(due) {
 		return nil
 	}
-	if why == errReplyTimeout || why == errFinalTimeout {
+	if errors.Is(why, errReplyTimeout) || errors.Is(why, errFinalTimeout) {
 		return atSide(sideUpstream, "await reply", why)
 	}
 	return why

@@ -68,7 +68,6 @@ var (
 	errControlGone    = errors.New("the end of the file came from a peer whose control connection had ended")
 	errAborted        = errors.New("the client said ABOR")
 	errRefused        = errors.New("the upstream refused the transfer")
-	errReplaced       = errors.New("another PASV or PORT took its place")
 	errDataHandshake  = errors.New("data connection: TLS handshake")
 	errUnprovenSender = errors.New("no data connection could show that it belongs to the session")
 )

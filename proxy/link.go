@@ -3,8 +3,6 @@ package proxy
 import (
 	"context"
 
-	"go.uber.org/zap"
-
 	"github.com/ftpsproxy/ftpsproxy/ftpparse"
 )
 
@@ -100,7 +98,7 @@ func (s *session) onConnected(_ context.Context, c connection) error {
 		s.upstream.farewell = &r
 		return atSide(sideUpstream, "greeting", errGreeting)
 	}
-	s.log.Debug("upstream connected", logUpstream(s.listener.Upstream.Config().Name), zap.Stringer("address", c.control.tcp.RemoteAddr()))
+	s.log.Debug("upstream connected", logUpstream(s.listener.Upstream.Config().Name), logAddress(c.control.tcp.RemoteAddr()))
 	if err := s.enter(phaseLogin); err != nil {
 		return err
 	}

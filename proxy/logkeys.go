@@ -1,6 +1,7 @@
 package proxy
 
 import (
+	"net"
 	"net/netip"
 	"time"
 
@@ -13,7 +14,7 @@ import (
 
 func logSession(id uint64) zap.Field       { return zap.Uint64("session", id) }
 func logListener(name string) zap.Field    { return zap.String("listener", name) }
-func logAddress(a string) zap.Field        { return zap.String("address", a) }
+func logAddress(a net.Addr) zap.Field      { return zap.Stringer("address", a) }
 func logClient(a netip.AddrPort) zap.Field { return zap.Stringer("client", a) }
 func logUpstream(name string) zap.Field    { return zap.String("upstream", name) }
 func logUser(name string) zap.Field        { return zap.String("user", name) }

@@ -49,7 +49,7 @@ type work struct {
 const maxOutstanding = 64
 
 // run is the whole story of a session.
-func (s *session) run(ctx context.Context) error {
+func (s *session) run(ctx context.Context) {
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer s.end(cancel)
 	err := s.open(ctx)
@@ -75,7 +75,6 @@ func (s *session) run(ctx context.Context) error {
 		}
 	}
 	s.sayFarewell(err)
-	return err
 }
 
 // open greets; on an implicit listener TLS comes before the first word.

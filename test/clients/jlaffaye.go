@@ -156,8 +156,9 @@ func (c Jlaffaye) upload(conn *ftp.ServerConn, s Step) error {
 			return err
 		}
 		return conn.StorFrom(s.Remote, file, uint64(s.Offset))
+	default:
+		return conn.Stor(s.Remote, file)
 	}
-	return conn.Stor(s.Remote, file)
 }
 
 func (c Jlaffaye) download(conn *ftp.ServerConn, s Step) error {

@@ -260,7 +260,7 @@ func (l *leg) reset() error {
 func (l *leg) drop() error {
 	err := l.tcp.Close()
 	if l.pending != nil {
-		<-l.pending
+		_ = <-l.pending // its error is the peer's end
 	}
 	l.tcp, l.conn, l.record, l.pending = nil, nil, nil, nil
 	return err

@@ -274,7 +274,7 @@ func TestParserRefusesSlips(t *testing.T) {
 		{"indented", " C> NOOP", "looks like a step"},
 		{"unknown escape", `C> \q`, "unknown escape"},
 		{"lone backslash", `C> \`, "lone backslash"},
-		{"unknown placeholder", "C> {adress}", "unknown placeholder"},
+		{"unknown placeholder", "C> {where}", "unknown placeholder"},
 		{"open brace", "C> {port", "no closing brace"},
 		{"trailing blank", "C> NOOP ", "blanks at the end"},
 		{"unknown steps", "logon", `no steps are called "logon"`},

@@ -140,7 +140,7 @@ func (r *runningProxy) awaitIdle() error {
 			}
 		}
 	}
-	return errors.New("Serve does not come to rest")
+	return errors.New("the server does not come to rest")
 }
 
 // warmUp runs a session without upstream, so that whatever the server keeps for

@@ -248,13 +248,6 @@ func (v *visit) drop() {
 	v.close()
 }
 
-// dataConn is the open data connection.
-func (v *visit) dataConn() *net.TCPConn {
-	v.mu.Lock()
-	defer v.mu.Unlock()
-	return v.data
-}
-
 func parsePORT(argument string) (netip.AddrPort, error) {
 	var a [4]byte
 	var p [2]uint16
