@@ -197,7 +197,7 @@ func (c *goClient) data(t testing.TB, b *Binding, upload bool) dataResult {
 	server, err := b.Data(within(t), accepted, upload)
 	if err != nil {
 		accepted.Close()
-		_ = <-shook               // the server's error tells enough
+		<-shook                   //nolint:errcheck // the server's error tells enough
 		_, _ = io.ReadAll(client) // takes in what tickets there are
 		return dataResult{client: client, serverErr: err}
 	}

@@ -134,7 +134,7 @@ func (d folderDriver) GetFile(_ *server.Context, path string, offset int64) (int
 		_, err = f.Seek(offset, io.SeekStart)
 	}
 	if err != nil {
-		f.Close()
+		_ = f.Close()
 		return 0, nil, err
 	}
 	return info.Size() - offset, f, nil

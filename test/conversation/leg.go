@@ -97,7 +97,7 @@ func dialInVain(addr netip.AddrPort, patience time.Duration) error {
 	if err != nil {
 		return err
 	}
-	defer c.Close() //nolint:errcheck // the outcome is known by then
+	defer c.Close()
 	return hearClosed(c, patience)
 }
 
@@ -260,7 +260,8 @@ func (l *leg) reset() error {
 func (l *leg) drop() error {
 	err := l.tcp.Close()
 	if l.pending != nil {
-		_ = <-l.pending // its error is the peer's end
+		//nolint:errcheck // its error is the peer's end
+		<-l.pending
 	}
 	l.tcp, l.conn, l.record, l.pending = nil, nil, nil, nil
 	return err

@@ -57,7 +57,7 @@ func (p Player) Play(s *Script) error {
 	if err != nil {
 		return err
 	}
-	defer door.Close() //nolint:errcheck // it may be closed already
+	defer door.Close()
 	subject, err := p.Start(s.Settings, door.Addr().(*net.TCPAddr).AddrPort())
 	if err != nil {
 		return fmt.Errorf("start: %w", err)

@@ -151,7 +151,7 @@ func (r *runningProxy) warmUp(mode proxy.TLSMode) error {
 	if err != nil {
 		return err
 	}
-	defer conn.Close() //nolint:errcheck // the session is over by then
+	defer conn.Close()
 	if err := conn.SetDeadline(time.Now().Add(stopPatience)); err != nil {
 		return err
 	}

@@ -71,12 +71,12 @@ func nobodyCame(t testing.TB, ln *net.TCPListener) bool {
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer own.Close() //nolint:errcheck // it has served
+	defer own.Close()
 	first, err := ln.AcceptTCP()
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer first.Close() //nolint:errcheck // it has served
+	defer first.Close()
 	return first.RemoteAddr().String() == own.LocalAddr().String()
 }
 
@@ -182,7 +182,7 @@ func closedPort(t testing.TB) int {
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer ln.Close() //nolint:errcheck // closed is what it has to be
+	defer ln.Close()
 	return ln.Addr().(*net.TCPAddr).Port
 }
 
