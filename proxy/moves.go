@@ -100,6 +100,7 @@ func (s *session) refuseTransfer(r ftpparse.Reply) error {
 func (s *session) onTransferReply(ctx context.Context, e *exchange, r ftpparse.Reply) error {
 	t := e.transfer
 	if r.Class() == ftpparse.Preliminary {
+		acknowledgeAtOnce(s.upstream.control.tcp)
 		t.begin()
 		return s.relay(ctx, e, r)
 	}

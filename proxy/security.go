@@ -42,7 +42,9 @@ func (s *session) secure(ctx context.Context) error {
 	deadline := s.clock.login.Add(s.listener.limits.LoginTimeout)
 	ctx, cancel := context.WithDeadlineCause(ctx, deadline, errLoginTimeout)
 	defer cancel()
-	conn, err := s.security.binding.Control(ctx, s.client.tcp)
+	tcp := &handshakingConn{TCPConn: s.client.tcp}
+	conn, err := s.security.binding.Control(ctx, tcp)
+	tcp.ended = true
 	if err != nil {
 		s.client.mute = true
 		return atSide(sideClient, "handshake", err)

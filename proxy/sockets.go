@@ -25,13 +25,32 @@ func inlineUrgent(conn *net.TCPConn) error {
 }
 
 // acknowledgeAtOnce keeps the kernel from waiting for something to send along
-// with an acknowledgement. A client whose last small record (close_notify) waits
-// for one, by Nagle's algorithm, would end every upload 40 ms late: on uploads
-// we have nothing to send.
+// with an acknowledgement, until we next send something. A peer that writes twice
+// in a row has its second small segment held back until the first is acknowledged
+// (Nagle's algorithm), 40 ms later when we have nothing to say:
+//
+//   - a client's close_notify at the end of an upload;
+//   - the end of a client's handshake, which GnuTLS writes in pieces;
+//   - an upstream's 226 soon after its 150.
 func acknowledgeAtOnce(conn *net.TCPConn) {
 	_ = onSocket(conn, func(fd int) error {
 		return unix.SetsockoptInt(fd, unix.IPPROTO_TCP, unix.TCP_QUICKACK, 1)
 	})
+}
+
+// A handshakingConn is a control connection until its TLS handshake has ended.
+type handshakingConn struct {
+	*net.TCPConn
+	ended bool
+}
+
+// Read implements net.Conn.
+func (c *handshakingConn) Read(p []byte) (int, error) {
+	n, err := c.TCPConn.Read(p)
+	if !c.ended {
+		acknowledgeAtOnce(c.TCPConn)
+	}
+	return n, err
 }
 
 // moved is how many bytes a connection's peer has acknowledged and we have

@@ -88,6 +88,9 @@ func (c *wire) fill() error {
 	}
 	n, err := c.TCPConn.Read(c.in.buf)
 	c.in.r, c.in.w = 0, n
+	if c.in.starved == nil {
+		acknowledgeAtOnce(c.TCPConn) // a handshake: see there
+	}
 	if n > 0 {
 		return nil
 	}
