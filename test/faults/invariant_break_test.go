@@ -147,7 +147,7 @@ func TestInvariant2AbortedUpload(t *testing.T) {
 	r := newRig(t)
 	arrived := make(chan struct{})
 	r.upstream.on("STOR", func(v *visit, name string) {
-		v.transfer(func(conn *net.TCPConn) error {
+		v.transfer(func(conn dataConn) error {
 			_, _ = conn.Read(make([]byte, 1))
 			close(arrived)
 			return v.receive(name, conn)

@@ -3,7 +3,6 @@ package faults
 import (
 	"crypto/tls"
 	"io"
-	"net"
 	"testing"
 )
 
@@ -219,7 +218,7 @@ func TestInvariant3DownloadOfAClientThatTalks(t *testing.T) {
 func TestInvariant3UploadToAnUpstreamThatTalks(t *testing.T) {
 	r := newRig(t)
 	r.upstream.on("STOR", func(v *visit, name string) {
-		v.transfer(func(conn *net.TCPConn) error {
+		v.transfer(func(conn dataConn) error {
 			if _, err := conn.Write(bulk(5000)); err != nil {
 				return err
 			}

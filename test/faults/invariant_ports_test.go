@@ -128,7 +128,8 @@ func portPaths() []portPath {
 			c.hear(522)
 		}},
 		{name: "ABOR", walk: func(c *client) {
-			c.transfer("STOR a")
+			l := c.transfer("RETR 9000000")
+			l.receive(bulk(1000)) // the upstream has opened its data connection by then
 			c.say("ABOR")
 			c.hear(426)
 			c.hear(226)

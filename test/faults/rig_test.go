@@ -38,7 +38,8 @@ type settings struct {
 	tls          tlsterm.Config
 	upstream     dialling.Config
 	upstreamHost string
-	ports        int // how many passive ports there are
+	upstreamTLS  *tls.Config // nil: the upstream has clear text alone
+	ports        int         // how many passive ports there are
 }
 
 // A rig is a proxy in front of an upstream.
@@ -77,7 +78,7 @@ func newRig(t testing.TB, change ...func(*settings)) *rig {
 	for _, c := range change {
 		c(&r.settings)
 	}
-	r.upstream = startUpstream(t, r.settings.upstreamHost)
+	r.upstream = startUpstream(t, r.settings)
 	t.Cleanup(r.tearDown)
 	r.start()
 	return r

@@ -1,6 +1,7 @@
 package faults
 
 import (
+	"crypto/tls"
 	"math/rand/v2"
 	"net"
 	"net/netip"
@@ -9,6 +10,8 @@ import (
 	"sync"
 	"sync/atomic"
 	"testing"
+
+	dialling "github.com/ftpsproxy/ftpsproxy/proxy/upstream"
 )
 
 // An upstream is a plain FTP server that behaves well until a test hooks a verb.
@@ -26,6 +29,10 @@ type upstream struct {
 
 	uploads chan upload
 	greet   string
+	// tls is what AUTH TLS starts; nil: clear text alone. With implicit it is
+	// there from the first byte. Neither changes once clients come.
+	tls      *tls.Config
+	implicit bool
 	// piecemeal sends every byte of a reply in a segment of its own.
 	piecemeal atomic.Bool
 }
@@ -41,15 +48,16 @@ type upload struct {
 	err  error
 }
 
-func startUpstream(t testing.TB, host string) *upstream {
+func startUpstream(t testing.TB, s settings) *upstream {
 	t.Helper()
-	ln, err := net.ListenTCP("tcp", &net.TCPAddr{IP: net.ParseIP(host)})
+	ln, err := net.ListenTCP("tcp", &net.TCPAddr{IP: net.ParseIP(s.upstreamHost)})
 	if err != nil {
 		t.Fatal(err)
 	}
 	u := &upstream{
 		ln: ln, hooks: map[string]hook{}, uploads: make(chan upload, 4096),
 		ended: make(chan struct{}), greet: "220 upstream\r\n",
+		tls: s.upstreamTLS, implicit: s.upstream.TLS.Mode == dialling.TLSImplicit,
 	}
 	u.work.Go(u.accept)
 	return u

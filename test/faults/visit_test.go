@@ -20,6 +20,7 @@ import (
 type visit struct {
 	upstream  *upstream
 	control   *net.TCPConn
+	conn      net.Conn // control, or TLS over it
 	reader    *bufio.Reader
 	transfers sync.WaitGroup
 
@@ -27,15 +28,19 @@ type visit struct {
 	passive *net.TCPListener
 	target  netip.AddrPort // where PORT says
 	data    *net.TCPConn
+	private bool // PROT P was said
 }
 
 func newVisit(u *upstream, conn *net.TCPConn) *visit {
-	return &visit{upstream: u, control: conn, reader: bufio.NewReader(conn)}
+	return &visit{upstream: u, control: conn, conn: conn, reader: bufio.NewReader(conn)}
 }
 
 func (v *visit) run() {
 	defer v.transfers.Wait()
 	defer v.drop()
+	if v.upstream.implicit && !v.startTLS() {
+		return
+	}
 	greeting := v.upstream.greeting()
 	v.write(greeting)
 	for greeting != "" { // else it hangs up at once
@@ -57,6 +62,10 @@ func (v *visit) run() {
 // answer is what a well-behaved server does.
 func (v *visit) answer(verb, argument string) {
 	switch verb {
+	case "AUTH":
+		v.auth()
+	case "PROT":
+		v.protect(argument)
 	case "USER":
 		v.reply("331 password")
 	case "PASS":
@@ -96,11 +105,11 @@ func (v *visit) write(wire string) {
 	v.mu.Lock()
 	defer v.mu.Unlock()
 	if !v.upstream.piecemeal.Load() {
-		_, _ = io.WriteString(v.control, wire)
+		_, _ = io.WriteString(v.conn, wire)
 		return
 	}
 	for i := range len(wire) {
-		_, _ = io.WriteString(v.control, wire[i:i+1])
+		_, _ = io.WriteString(v.conn, wire[i:i+1])
 	}
 }
 
@@ -183,14 +192,15 @@ func (v *visit) acceptOrDial(ln *net.TCPListener, target netip.AddrPort) (*net.T
 }
 
 // transfer says 150, carries in the background, and says how it went.
-func (v *visit) transfer(carry func(*net.TCPConn) error) {
+func (v *visit) transfer(carry func(dataConn) error) {
 	v.reply("150 here it comes")
 	v.transfers.Go(func() {
-		conn, err := v.open()
+		tcp, err := v.open()
 		if err != nil {
 			v.reply("425 " + err.Error())
 			return
 		}
+		conn := v.secured(tcp)
 		err = carry(conn)
 		_ = conn.Close()
 		if err != nil {
@@ -203,7 +213,7 @@ func (v *visit) transfer(carry func(*net.TCPConn) error) {
 
 func (v *visit) retrieve(argument string) {
 	n, _ := strconv.Atoi(argument) // a listing: nothing
-	v.transfer(func(conn *net.TCPConn) error {
+	v.transfer(func(conn dataConn) error {
 		if _, err := conn.Write(bulk(n)); err != nil {
 			return err
 		}
@@ -212,12 +222,15 @@ func (v *visit) retrieve(argument string) {
 }
 
 func (v *visit) store(name string) {
-	v.transfer(func(conn *net.TCPConn) error { return v.receive(name, conn) })
+	v.transfer(func(conn dataConn) error { return v.receive(name, conn) })
 }
 
 // receive takes an upload in.
-func (v *visit) receive(name string, conn *net.TCPConn) error {
+func (v *visit) receive(name string, conn dataConn) error {
 	data, err := io.ReadAll(conn)
+	if p, ok := conn.(*privateData); ok && err == nil && p.wire.fin.Load() {
+		err = errNoCloseNotify
+	}
 	v.upstream.uploads <- upload{name, data, err}
 	return err
 }
