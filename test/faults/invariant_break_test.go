@@ -99,10 +99,11 @@ func brokenUpload(t *testing.T, b breakage, final string) {
 	r.upstream.on("STOR", func(v *visit, name string) {
 		v.reply("150 go on")
 		v.transfers.Go(func() {
-			conn, err := v.open()
+			tcp, err := v.open()
 			if err != nil {
 				return
 			}
+			conn := v.secured(tcp)
 			_, _ = conn.Read(make([]byte, 1))
 			close(arrived)
 			_ = v.receive(name, conn)

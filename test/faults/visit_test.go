@@ -307,13 +307,7 @@ func (v *visit) stalls(n int, final string) {
 
 // unread counts the bytes of commands that are here and have not been read.
 func (v *visit) unread() int {
-	raw, err := v.control.SyscallConn()
-	if err != nil {
-		return 0
-	}
-	n := 0
-	_ = raw.Control(func(fd uintptr) { n, _ = unix.IoctlGetInt(int(fd), unix.SIOCINQ) })
-	return n + v.reader.Buffered()
+	return unread(v.control) + v.reader.Buffered()
 }
 
 // awaitBreak waits until the connection has been reset, and reads nothing.
