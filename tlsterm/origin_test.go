@@ -257,3 +257,26 @@ func TestClearTextInsteadOfAServerHello(t *testing.T) {
 		}
 	}
 }
+
+// The check of pins and keys runs on resumed connections as well, where no
+// certificate is sent and none is verified.
+func TestResumedConnectionsAreCheckedToo(t *testing.T) {
+	forVersions(t, func(t *testing.T, version uint16) {
+		cert := newCert(t, upstreamName)
+		server, o := newGoServer(cert, version), newOriginator(t, nil, cert).Bind()
+		server.login(t, o)
+		refused := errors.New("no longer trusted")
+		cfg := o.originator.cfg.config(nil)
+		cfg.ClientSessionCache = pinned{o.tied()}
+		cfg.VerifyConnection = func(cs tls.ConnectionState) error {
+			if !cs.DidResume || len(cs.PeerCertificates) != 1 {
+				t.Errorf("resumed %v, with %d certificates", cs.DidResume, len(cs.PeerCertificates))
+			}
+			return refused
+		}
+		m := server.meet(t, func(conn net.Conn) (*tls.Conn, error) { return originate(within(t), conn, cfg) })
+		if !errors.Is(m.clientErr, refused) {
+			t.Errorf("got %v", m.clientErr)
+		}
+	})
+}
