@@ -3,7 +3,6 @@ package conversation
 import (
 	"bufio"
 	"bytes"
-	"context"
 	"crypto/tls"
 	"errors"
 	"fmt"
@@ -117,15 +116,7 @@ func (c *control) startTLS(cfg *tls.Config) error {
 		return fmt.Errorf("%d bytes in the clear in front of the handshake", n)
 	}
 	record := newRecordConn(c.tcp)
-	conn := tls.Client(record, cfg)
-	ctx, cancel := context.WithTimeout(context.Background(), c.patience)
-	defer cancel()
-	if err := conn.HandshakeContext(ctx); err != nil {
-		return err
-	}
-	c.record, c.conn = record, conn
-	c.reader.Reset(conn)
-	return nil
+	return c.shakeHands(record, tls.Client(record, cfg))
 }
 
 // endTLS exchanges close_notify and goes back to clear text.
@@ -165,10 +156,13 @@ func (c *control) reset() error {
 }
 
 // hearEnd wants the proxy to end the connection without another byte, and
-// closes the socket.
+// closes the socket. Under TLS a FIN must come behind close_notify.
 func (c *control) hearEnd() error {
 	if err := c.hearEOF(); err != nil {
 		return err
+	}
+	if c.isUpstream && c.record != nil && c.record.ended {
+		return errors.New("heard a FIN in place of close_notify")
 	}
 	c.over, c.ended = true, true
 	return c.tcp.Close()

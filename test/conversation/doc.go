@@ -35,11 +35,16 @@
 //	C ends TLS          close_notify both ways; goes on in clear text
 //	U is dialled        the proxy opens a control connection to the upstream
 //	U refuses           the upstream no longer accepts control connections
+//	U starts TLS        handshake as TLS server, after 234 or at once
+//	U fails TLS         likewise, and the proxy gives up
+//	U fails TLS as somebody else
+//	                    likewise, since the certificate is for another name
 //	C ends, U ends      FIN, after close_notify under TLS
 //	C resets, U resets  RST
 //	C hears the end     and nothing before it
 //	U hears the end     and nothing before it, save one QUIT: the word with which
-//	                    the proxy may leave; or RST, if it leaves bytes unread
+//	                    the proxy may leave; with close_notify under TLS; or RST,
+//	                    if it leaves bytes unread
 //	C has nothing to hear
 //	                    no byte has arrived so far: for what must not overtake
 //	                    the step before; likewise U
@@ -53,12 +58,22 @@
 //	                    the port heard before the last one serves nobody
 //	CD starts TLS       says its hello, resuming the control connection's session
 //	CD starts TLS anew  likewise, resuming nothing
-//	CD is in TLS        the handshake has succeeded
-//	CD fails TLS        the handshake fails
+//	UD starts TLS       awaits the proxy's hello, whoever has dialled: the upstream
+//	                    is TLS server, and resumes its control connection's session
+//	UD starts TLS anew  likewise, resuming nothing
+//	UD starts TLS as somebody else
+//	                    likewise, with a certificate for another name, valid for
+//	                    the address that was dialled
+//	CD is in TLS        the handshake has succeeded; likewise UD
+//	CD fails TLS        the handshake fails; likewise UD
+//	UD resumed TLS      the handshake has succeeded, and resumed the session
+//	UD has not resumed TLS
+//	                    the handshake has succeeded, and was a full one
 //	CD sends 9000 bytes, UD receives 9000 bytes
 //	                    a pattern that shows losses and swaps
 //	CD ends             close_notify under TLS, then FIN
-//	CD cuts off         FIN without close_notify
+//	CD cuts off         FIN without close_notify; likewise UD
+//	UD breaks TLS       a fatal alert, then FIN
 //	CD resets           RST
 //	CD hears the end    and nothing before it, with close_notify under TLS
 //	CD hears a reset    RST, possibly after some bytes
@@ -78,11 +93,15 @@
 // Names and values are those of the configuration file:
 //
 //	listener: mode=implicit control=allow data=allow session_reuse=require
+//	listener: ccc=allow
 //	upstream: address=[::1] data_mode=active
+//	upstream: tls=explicit data=match verify=false version=1.2
 //	limits: line=128 idle_timeout=300ms
 //	client: tls=1.2 sni=ftp.example.com
 //
-// ports=1 under listener is a passive range of one port, certificate=none is a
+// With tls the upstream can start TLS; its certificate is for the name that the
+// proxy is configured with, and for no address. version is the highest that it
+// speaks, as tls is for the client. ports=1 under listener is a passive range of one port, certificate=none is a
 // listener that has no certificate yet.
 //
 // # After each conversation
@@ -92,7 +111,7 @@
 // in the log.
 //
 // Read script.go, then player.go; peers are in control.go and leg.go, the
-// proxy is started in subject.go.
+// upstream's TLS is in secure.go, the proxy is started in subject.go.
 //
 // What it does not do: it speaks no FTP of its own beyond QUIT, and plays one
 // client at a time.

@@ -29,6 +29,7 @@ type leg struct {
 	// pending is a handshake or a long write under way.
 	pending chan error
 	ended   bool // this side has sent its FIN
+	broken  bool // this side has broken its TLS: nothing of it can be read any more
 }
 
 // listen opens a listener on the given host.
@@ -84,7 +85,7 @@ func (l *leg) dial() error {
 // open takes over a new data connection; the one before it must be done with.
 func (l *leg) open(c *net.TCPConn) error {
 	err := l.finish()
-	l.tcp, l.conn, l.record, l.ended = c, c, nil, false
+	l.tcp, l.conn, l.record, l.ended, l.broken = c, c, nil, false, false
 	return err
 }
 
@@ -309,8 +310,7 @@ func (l *leg) hearFIN() error {
 	if n > 0 {
 		return errors.New("received bytes behind close_notify")
 	}
-	var alert tls.AlertError
-	if errors.Is(err, io.EOF) || errors.Is(err, syscall.ECONNRESET) || errors.As(err, &alert) {
+	if errors.Is(err, io.EOF) || errors.Is(err, syscall.ECONNRESET) {
 		return nil
 	}
 	return heardError(nil, err)
@@ -363,7 +363,7 @@ func hearClosed(c net.Conn, patience time.Duration) error {
 	if n > 0 {
 		return fmt.Errorf("received %q", b[:n])
 	}
-	if errors.Is(err, io.EOF) || errors.Is(err, syscall.ECONNRESET) {
+	if errors.Is(err, io.EOF) || errors.Is(err, syscall.ECONNRESET) || isAlert(err) {
 		return nil
 	}
 	return heardError(nil, err)
@@ -381,6 +381,9 @@ func (l *leg) finish() error {
 	}
 	if err := l.settle(); err != nil {
 		return err
+	}
+	if l.broken {
+		return l.drain()
 	}
 	if err := hearClosed(l.conn, l.patience); err != nil {
 		return fmt.Errorf("after the end of the data connection: %w", err)

@@ -1,6 +1,7 @@
 package conversation
 
 import (
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"net"
@@ -30,6 +31,8 @@ func phraseOf(s Step) func(*stage) error {
 		if do := clientDataPhrase(s.Action); do != nil {
 			return do
 		}
+	} else if do := upstreamDataPhrase(s.Action); do != nil {
+		return do
 	}
 	return dataPhrase(s.Actor, s.Action)
 }
@@ -58,6 +61,18 @@ func upstreamPhrase(action string) func(*stage) error {
 		return (*stage).isDialled
 	case "refuses":
 		return (*stage).refuse
+	case "starts TLS":
+		return func(st *stage) error {
+			return st.secretly(func(s *secrecy) error { return st.upstream.serveTLS(s.usual) })
+		}
+	case "fails TLS":
+		return func(st *stage) error {
+			return st.secretly(func(s *secrecy) error { return st.upstream.failTLS(s.usual) })
+		}
+	case "fails TLS as somebody else":
+		return func(st *stage) error {
+			return st.secretly(func(s *secrecy) error { return st.upstream.failTLS(s.somebodyElse) })
+		}
 	case "listens":
 		return func(st *stage) error { return st.upData.listen(st.upstreamHost()) }
 	case "listens nowhere":
@@ -108,7 +123,8 @@ func strangerPhrase(action string) func(*stage) error {
 	return nil
 }
 
-// clientDataPhrase is what only the client does: it alone speaks TLS.
+// clientDataPhrase is what only the client does on its data connection, as TLS
+// client.
 func clientDataPhrase(action string) func(*stage) error {
 	switch action {
 	case "starts TLS":
@@ -119,10 +135,6 @@ func clientDataPhrase(action string) func(*stage) error {
 			cfg.ClientSessionCache = nil
 			return st.clientData.startTLS(cfg)
 		}
-	case "is in TLS":
-		return func(st *stage) error { return st.clientData.isInTLS() }
-	case "fails TLS":
-		return func(st *stage) error { return st.clientData.failTLS() }
 	case "dials in vain":
 		return func(st *stage) error { return dialInVain(st.clientData.target, st.patience) }
 	case "dials the former port in vain":
@@ -131,11 +143,34 @@ func clientDataPhrase(action string) func(*stage) error {
 	return nil
 }
 
-func (l *leg) isInTLS() error {
-	if l.record == nil {
-		return errors.New("no handshake has started")
+// upstreamDataPhrase is what only the upstream does on its data connection, as
+// TLS server, whoever has dialled.
+func upstreamDataPhrase(action string) func(*stage) error {
+	var choose func(*secrecy) *tls.Config
+	switch action {
+	case "starts TLS":
+		choose = func(s *secrecy) *tls.Config { return s.usual }
+	case "starts TLS anew":
+		choose = (*secrecy).unresumed
+	case "starts TLS as somebody else":
+		choose = func(s *secrecy) *tls.Config { return s.somebodyElse }
+	default:
+		return nil
 	}
-	return l.settle()
+	return func(st *stage) error {
+		return st.secretly(func(s *secrecy) error { return st.upData.serveTLS(choose(s)) })
+	}
+}
+
+// secretly does something for which the upstream must be a TLS server, and there.
+func (st *stage) secretly(do func(*secrecy) error) error {
+	if st.secrecy == nil {
+		return errors.New("the upstream has no TLS")
+	}
+	if _, err := st.control("U"); err != nil {
+		return err
+	}
+	return do(st.secrecy)
 }
 
 func dataPhrase(actor, action string) func(*stage) error {
@@ -157,6 +192,16 @@ func dataPhrase(actor, action string) func(*stage) error {
 		do = (*leg).hearReset
 	case "is closed":
 		do = (*leg).isClosed
+	case "is in TLS":
+		do = (*leg).isInTLS
+	case "fails TLS":
+		do = (*leg).failTLS
+	case "breaks TLS":
+		do = (*leg).breakTLS
+	case "resumed TLS":
+		do = func(l *leg) error { return l.hasResumed(true) }
+	case "has not resumed TLS":
+		do = func(l *leg) error { return l.hasResumed(false) }
 	default:
 		return nil
 	}

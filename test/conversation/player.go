@@ -11,12 +11,14 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/ftpsproxy/ftpsproxy/proxy/upstream"
 )
 
 // A Player plays scripts.
 type Player struct {
 	// Start starts what is to be tested.
-	Start func(s Settings, upstream netip.AddrPort) (Subject, error)
+	Start func(s Settings, u Upstream) (Subject, error)
 	// Patience is how long anything that must happen may take.
 	Patience time.Duration
 }
@@ -44,7 +46,8 @@ type stage struct {
 	clientData *leg
 	upData     *leg
 	stranger   *leg
-	tls        *tls.Config
+	tls        *tls.Config       // the client's
+	secrecy    *secrecy          // the upstream's; nil: it knows no TLS
 	among      map[string][]Step // by actor: the <+ and <- that await their <
 	transcript []string
 }
@@ -58,11 +61,19 @@ func (p Player) Play(s *Script) error {
 		return err
 	}
 	defer door.Close()
-	subject, err := p.Start(s.Settings, door.Addr().(*net.TCPAddr).AddrPort())
+	secrecy, err := newSecrecy(s.Settings.UpstreamTLS.MaxVersion)
+	if err != nil {
+		return err
+	}
+	addr := door.Addr().(*net.TCPAddr).AddrPort()
+	subject, err := p.Start(s.Settings, Upstream{Addr: addr, Name: upstreamName, Roots: secrecy.roots})
 	if err != nil {
 		return fmt.Errorf("start: %w", err)
 	}
 	st := p.stage(s, subject, door)
+	if s.Settings.Upstream.TLS.Mode != upstream.TLSOff {
+		st.secrecy = secrecy
+	}
 	err = st.play()
 	st.release()
 	if err == nil {

@@ -22,6 +22,7 @@ import (
 type wire struct {
 	listener *net.TCPListener
 	behind   netip.AddrPort
+	roots    *x509.CertPool
 	// meddle changes what the upstream says, if it is set.
 	meddle func([]byte) []byte
 	// keep leaves a socket open at the end of a session.
@@ -36,18 +37,18 @@ type wire struct {
 	open  sync.WaitGroup
 }
 
-func (w *wire) start(_ conversation.Settings, behind netip.AddrPort) (conversation.Subject, error) {
+func (w *wire) start(_ conversation.Settings, behind conversation.Upstream) (conversation.Subject, error) {
 	ln, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		return nil, err
 	}
-	w.listener, w.behind = ln.(*net.TCPListener), behind
+	w.listener, w.behind, w.roots = ln.(*net.TCPListener), behind.Addr, behind.Roots
 	w.open.Go(w.serve)
 	return w, nil
 }
 
 func (w *wire) Addr() netip.AddrPort  { return w.listener.Addr().(*net.TCPAddr).AddrPort() }
-func (w *wire) Roots() *x509.CertPool { return x509.NewCertPool() }
+func (w *wire) Roots() *x509.CertPool { return w.roots }
 func (w *wire) Log() string           { return w.logs }
 
 func (w *wire) Stop() error {
@@ -129,12 +130,18 @@ func (w *wire) pump(to, from *net.TCPConn, meddle func([]byte) []byte) {
 }
 
 // opening connects both sides of a wire.
-const opening = "What a wire does.\n\nC connects\nU is dialled\nU> 220 Hello.\nC< 220 Hello.\n"
+const opening = "C connects\nU is dialled\nU> 220 Hello.\nC< 220 Hello.\n"
 
 // play runs a script, on top of the opening, and returns what the player says.
 func play(t *testing.T, w *wire, patience time.Duration, script string) error {
 	t.Helper()
-	files := fstest.MapFS{"play.txt": {Data: []byte(opening + script)}}
+	return playUnder(t, w, patience, "", script)
+}
+
+// playUnder is play with a line of directives.
+func playUnder(t *testing.T, w *wire, patience time.Duration, directives, script string) error {
+	t.Helper()
+	files := fstest.MapFS{"play.txt": {Data: []byte("What a wire does.\n" + directives + "\n" + opening + script)}}
 	s, err := conversation.ParseFile(files, "play.txt")
 	if err != nil {
 		t.Fatal(err)
@@ -221,6 +228,64 @@ func TestPlayerRefusesWhatIsWrong(t *testing.T) {
 	}
 }
 
+// Over a wire the client's TLS and the upstream's meet, on data connections.
+func TestPlayerServesTLS(t *testing.T) {
+	const (
+		directives = "upstream: tls=explicit\nclient: sni=upstream.example.com\n"
+		data       = "C listens\nC> {address}\nU< {address}\nUD dials\nCD accepts\n"
+		shake      = "CD starts TLS\nUD starts TLS\n"
+		again      = "UD ends\nCD hears the end\n" + data
+	)
+	for _, c := range []struct{ name, script, complaint string }{
+		{"a file down", data + shake + "UD> hello\nUD ends\nCD< hello\nCD hears the end\n", ""},
+		{"a file up", data + shake + "CD> hello\nCD ends\nUD< hello\nUD hears the end\n", ""},
+		{"who starts first", data + "UD starts TLS\nCD starts TLS\nUD is in TLS\nCD is in TLS\nUD ends\nCD hears the end\n", ""},
+		{"resumption", data + shake + "UD has not resumed TLS\nUD> x\nCD< x\n" + again + shake + "UD resumed TLS\nUD ends\nCD hears the end\n", ""},
+		{"no resumption", data + shake + "UD> x\nCD< x\n" + again + "CD starts TLS\nUD starts TLS anew\nUD has not resumed TLS\nUD ends\nCD hears the end\n", ""},
+		{"an alert", data + shake + "UD> x\nUD breaks TLS\nCD< x\nCD is closed\n", ""},
+		{"somebody else", data + "CD starts TLS\nUD starts TLS as somebody else\nCD fails TLS\nUD is closed\n", ""},
+
+		{"resumption that is missing", data + shake + "UD resumed TLS\n", "UD resumed TLS: the handshake was a full one"},
+		{"resumption too much", data + shake + "UD> x\nCD< x\n" + again + shake + "UD has not resumed TLS\n", "UD has not resumed TLS: the session was resumed"},
+		{"a missing close_notify", data + shake + "UD> hello\nUD cuts off\nCD< hello\nCD hears the end\n", "heard a FIN without close_notify"},
+		{"an alert in place of the end", data + shake + "UD> x\nUD breaks TLS\nCD< x\nCD hears the end\n", "bad record MAC"},
+		{"clear text", data + "CD> hello\nUD starts TLS\nUD is in TLS\n", "first record does not look like a TLS handshake"},
+		{"no hello", data + "UD starts TLS\nUD is in TLS\n", "deadline exceeded"},
+		{"no handshake", data + "UD is in TLS\n", "no handshake has started"},
+		{"clear text to U", "C> NOOP\nU starts TLS\n", "first record does not look like a TLS handshake"},
+		{"handshake that was to fail", data + shake + "UD fails TLS\n", "the handshake has succeeded"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			patience := 10 * time.Second
+			if c.complaint != "" {
+				t.Parallel() // most of them wait for something that does not come
+				patience = time.Second
+			}
+			err := playUnder(t, &wire{}, patience, directives, c.script)
+			if c.complaint == "" {
+				if err != nil {
+					t.Error(err)
+				}
+				return
+			}
+			if err == nil {
+				t.Fatal("the player has not noticed")
+			}
+			if first, _, _ := strings.Cut(err.Error(), "\ntranscript"); !strings.Contains(first, c.complaint) {
+				t.Errorf("complaint %q does not contain %q", first, c.complaint)
+			}
+		})
+	}
+}
+
+// Without the directive there is no TLS to speak of.
+func TestPlayerWithoutTLS(t *testing.T) {
+	err := play(t, &wire{}, time.Second, "U starts TLS\n")
+	if err == nil || !strings.Contains(err.Error(), "the upstream has no TLS") {
+		t.Errorf("got %v", err)
+	}
+}
+
 func TestPlayerFindsLeftovers(t *testing.T) {
 	for _, c := range []struct {
 		name, complaint string
@@ -265,8 +330,8 @@ func TestFailureShowsTheTranscript(t *testing.T) {
 func TestParserRefusesSlips(t *testing.T) {
 	for _, c := range []struct{ name, text, complaint string }{
 		{"unknown phrase", "C jumps", `C cannot do "jumps"`},
-		{"phrase of the other side", "U starts TLS", "U cannot do"},
-		{"TLS at the upstream's leg", "UD starts TLS", "UD cannot do"},
+		{"phrase of the other side", "U connects", "U cannot do"},
+		{"phrase of the other side's leg", "CD starts TLS as somebody else", "CD cannot do"},
 		{"unknown actor", "D> NOOP", "looks like a step"},
 		{"small letter", "c> NOOP", "looks like a step"},
 		{"blank before the sign", "C > NOOP", `C cannot do "> NOOP"`},

@@ -18,11 +18,22 @@ type Settings struct {
 	TLS      tlsterm.Config
 	Limits   proxy.Limits
 	Upstream upstream.Config
-	Client   ClientSettings
+	// UpstreamTLS is what the configuration of an upstream does not hold.
+	UpstreamTLS UpstreamTLSSettings
+	Client      ClientSettings
 	// PassivePorts is the size of the passive range; 0 lets the kernel choose.
 	PassivePorts int
 	// NoCertificate leaves the listener without a certificate.
 	NoCertificate bool
+}
+
+// UpstreamTLSSettings describe the upstream peer as a TLS server, and how the
+// proxy looks at it.
+type UpstreamTLSSettings struct {
+	// MaxVersion is the highest TLS version it speaks.
+	MaxVersion uint16
+	// SkipVerify: the proxy accepts any certificate.
+	SkipVerify bool
 }
 
 // ClientSettings describe the client peer.
@@ -41,6 +52,8 @@ func DefaultSettings() Settings {
 		Limits:   proxy.DefaultLimits(),
 		Upstream: upstream.Default(),
 		Client:   ClientSettings{MaxVersion: tls.VersionTLS13},
+
+		UpstreamTLS: UpstreamTLSSettings{MaxVersion: tls.VersionTLS13},
 	}
 	s.Listener.Name = "ftp"
 	s.Listener.Address = "127.0.0.1:0"
@@ -91,6 +104,8 @@ func (s *Settings) setListener(key, value string) (err error) {
 		s.TLS.Reuse, err = choose(value, map[string]tlsterm.Reuse{"require": tlsterm.ReuseRequire, "prefer": tlsterm.ReusePrefer, "off": tlsterm.ReuseOff})
 	case "truncation":
 		l.TLS.Truncation, err = choose(value, map[string]proxy.Truncation{"fail": proxy.TruncationFail, "log": proxy.TruncationLog, "allow": proxy.TruncationAllow})
+	case "ccc":
+		l.TLS.AllowCCC, err = choose(value, map[string]bool{"allow": true, "deny": false})
 	case "ports":
 		s.PassivePorts, err = strconv.Atoi(value)
 	case "advertise":
@@ -112,6 +127,14 @@ func (s *Settings) setUpstream(key, value string) (err error) {
 		u.Address = value + ":0"
 	case "data_mode":
 		u.DataMode, err = choose(value, map[string]upstream.DataMode{"passive": upstream.DataPassive, "active": upstream.DataActive, "match": upstream.DataMatch})
+	case "tls":
+		u.TLS.Mode, err = choose(value, map[string]upstream.TLSMode{"off": upstream.TLSOff, "explicit": upstream.TLSExplicit, "implicit": upstream.TLSImplicit})
+	case "data":
+		u.TLS.Data, err = choose(value, map[string]upstream.DataProtection{"private": upstream.DataPrivate, "clear": upstream.DataClear, "match": upstream.DataSame})
+	case "verify":
+		s.UpstreamTLS.SkipVerify, err = choose(value, map[string]bool{"true": false, "false": true})
+	case "version":
+		s.UpstreamTLS.MaxVersion, err = version(value)
 	case "passive_address":
 		u.BelieveReply, err = choose(value, map[string]bool{"reply": true, "control": false})
 	default:
@@ -148,13 +171,17 @@ func (s *Settings) setLimit(key, value string) (err error) {
 func (s *Settings) setClient(key, value string) (err error) {
 	switch key {
 	case "tls":
-		s.Client.MaxVersion, err = choose(value, map[string]uint16{"1.2": tls.VersionTLS12, "1.3": tls.VersionTLS13})
+		s.Client.MaxVersion, err = version(value)
 	case "sni":
 		s.Client.SNI = value
 	default:
 		return fmt.Errorf("unknown setting")
 	}
 	return err
+}
+
+func version(value string) (uint16, error) {
+	return choose(value, map[string]uint16{"1.2": tls.VersionTLS12, "1.3": tls.VersionTLS13})
 }
 
 func requirement(value string) (proxy.Requirement, error) {

@@ -32,8 +32,8 @@ func certificateNames() []string {
 
 // StartProxy returns a Player's Start for the real proxy. Its certificate is
 // kept in dir.
-func StartProxy(dir string) func(Settings, netip.AddrPort) (Subject, error) {
-	return func(s Settings, behind netip.AddrPort) (Subject, error) {
+func StartProxy(dir string) func(Settings, Upstream) (Subject, error) {
+	return func(s Settings, behind Upstream) (Subject, error) {
 		r := &runningProxy{roots: x509.NewCertPool(), done: make(chan error, 1)}
 		cfg, err := r.configure(dir, s, behind)
 		if err != nil {
@@ -64,7 +64,7 @@ func (r *runningProxy) Roots() *x509.CertPool { return r.roots }
 func (r *runningProxy) Log() string           { return r.log.String() }
 
 // configure turns settings into the configuration of a server.
-func (r *runningProxy) configure(dir string, s Settings, behind netip.AddrPort) (proxy.Config, error) {
+func (r *runningProxy) configure(dir string, s Settings, behind Upstream) (proxy.Config, error) {
 	source, err := tlsterm.SelfSigned(dir, certificateNames())
 	if err != nil {
 		return proxy.Config{}, err
@@ -84,12 +84,24 @@ func (r *runningProxy) configure(dir string, s Settings, behind netip.AddrPort) 
 			return proxy.Config{}, err
 		}
 	}
-	u := s.Upstream
-	u.Address = behind.String()
-	if l.Upstream, err = upstream.New(u); err != nil {
+	if l.Upstream, err = upstreamOf(s, behind); err != nil {
 		return proxy.Config{}, err
 	}
 	return proxy.Config{Listeners: []proxy.ListenerConfig{l}, Limits: s.Limits}, nil
+}
+
+func upstreamOf(s Settings, behind Upstream) (*upstream.Upstream, error) {
+	u := s.Upstream
+	u.Address = behind.Addr.String()
+	if u.TLS.Mode != upstream.TLSOff {
+		origin := tlsterm.DefaultOrigin()
+		origin.ServerName, origin.Roots, origin.SkipVerify = behind.Name, behind.Roots, s.UpstreamTLS.SkipVerify
+		var err error
+		if u.TLS.Originator, err = tlsterm.NewOriginator(origin); err != nil {
+			return nil, err
+		}
+	}
+	return upstream.New(u)
 }
 
 func (r *runningProxy) trust(source tlsterm.Source) error {
