@@ -1,6 +1,7 @@
 package proxy
 
 import (
+	"crypto/tls"
 	"net"
 	"time"
 
@@ -219,6 +220,14 @@ func (u *upstreamControl) part() {
 	if !u.farewelled {
 		_ = patience{partingTime}.write(u.conn, ftpparse.Command{Verb: "QUIT"}.AppendTo(nil))
 	}
-	_ = u.tcp.Close()
+	u.close()
 	u.finish()
+}
+
+// close ends the connection without a word, but never without close_notify.
+func (u *upstreamControl) close() {
+	if conn, ok := u.conn.(*tls.Conn); ok {
+		_ = conn.CloseWrite() // waits for five seconds at most
+	}
+	_ = u.tcp.Close()
 }

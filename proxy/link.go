@@ -62,7 +62,7 @@ func (u *upstreamLink) discard() {
 	select {
 	case c := <-u.connected:
 		if c.control != nil {
-			_ = c.control.tcp.Close()
+			c.control.close()
 		}
 	default:
 	}

@@ -35,7 +35,7 @@ func (l *settings) reach(ctx context.Context, private bool) (*upstreamControl, f
 	}
 	greeting, err := r.negotiate(ctx, private)
 	if err != nil {
-		_ = tcp.Close()
+		r.close()
 		return nil, ftpparse.Reply{}, err
 	}
 	_ = tcp.SetReadDeadline(time.Time{})
@@ -82,8 +82,6 @@ func (r reaching) auth(ctx context.Context) error {
 		return err
 	case reply.Code == 334:
 		return atSide(sideUpstream, "AUTH", errADAT)
-	case reply.Code >= 600:
-		return atSide(sideUpstream, "AUTH", errProtected)
 	case reply.Class() != ftpparse.Completion:
 		return atSide(sideUpstream, "AUTH", fmt.Errorf("%w (%d)", errNoTLS, reply.Code))
 	case r.reader.Buffered() > 0:
@@ -144,7 +142,11 @@ func (r reaching) hear(step string) (ftpparse.Reply, error) {
 		if err != nil {
 			return reply, atSide(sideUpstream, step, err)
 		}
-		if reply.Class() != ftpparse.Preliminary {
+		switch reply.Class() {
+		case ftpparse.Preliminary:
+		case ftpparse.Protected:
+			return reply, atSide(sideUpstream, step, fmt.Errorf("%w (%d)", errProtected, reply.Code))
+		default:
 			return reply, nil
 		}
 	}

@@ -247,6 +247,9 @@ func (s *session) onReply(ctx context.Context, r replyOrError) error {
 		s.upstream.farewell = &r.reply
 		return s.onUpstreamLost(atSide(sideUpstream, "session", errUpstreamEnds))
 	}
+	if r.reply.Class() == ftpparse.Protected {
+		return s.onUpstreamLost(atSide(sideUpstream, "read reply", fmt.Errorf("%w (%d)", errProtected, r.reply.Code)))
+	}
 	e := s.queue.match(r.reply.Code, s.settled())
 	if e == nil {
 		s.log.Warn("reply to no command", logCode(r.reply.Code))

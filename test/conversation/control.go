@@ -146,7 +146,11 @@ func (c *control) end() error {
 	if conn, ok := c.conn.(*tls.Conn); ok {
 		err = conn.CloseWrite()
 	}
-	return errors.Join(err, c.tcp.CloseWrite())
+	err = errors.Join(err, c.tcp.CloseWrite())
+	if c.hasHeardQuit && errors.Is(err, syscall.ENOTCONN) {
+		return nil // the proxy was quicker, and did not wait for our last words
+	}
+	return err
 }
 
 // reset sends RST.

@@ -13,7 +13,8 @@
 // A file opens with a sentence that names the rule it shows. Then come
 // directives, if the defaults will not do, and steps. All other lines are
 // comment. C is the client's control connection, U the upstream's; CD and UD
-// are their data connections; S is a stranger, another host (127.0.0.2).
+// are their data connections; S is a stranger, another host (127.0.0.2); L is
+// the proxy's log.
 //
 //	C> NOOP             says a line; CRLF is added
 //	C>> NOOP\r\nNO      says bytes as they are, in one segment
@@ -81,6 +82,8 @@
 //	S dials, S is closed
 //	                    a stranger at the port of the client's data connection
 //
+//	L<+ *no room*       the log has such a line in the end; L<- has none
+//
 // A line that holds just the name of a file in testdata/steps plays that file:
 // login, passive and so on.
 //
@@ -101,8 +104,8 @@
 //
 // With tls the upstream can start TLS; its certificate is for the name that the
 // proxy is configured with, and for no address. version is the highest that it
-// speaks, as tls is for the client. ports=1 under listener is a passive range of one port, certificate=none is a
-// listener that has no certificate yet.
+// speaks, as tls is for the client. ports=1 under listener is a passive range of
+// one port, certificate=none is a listener that has no certificate yet.
 //
 // # After each conversation
 //

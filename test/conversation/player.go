@@ -1,6 +1,7 @@
 package conversation
 
 import (
+	"bytes"
 	"crypto/tls"
 	"crypto/x509"
 	"errors"
@@ -148,6 +149,9 @@ func (st *stage) step(s Step) error {
 	case ">", ">>", "!>":
 		return st.say(s)
 	case "<+", "<-":
+		if s.Actor == "L" {
+			return nil // checkLog looks at it, when all has been logged
+		}
 		st.among[s.Actor] = append(st.among[s.Actor], s)
 		return nil
 	case "<":
@@ -263,7 +267,7 @@ func checkAmong(among []Step, lines [][]byte) error {
 			found = found || ok
 		}
 		if found != (s.Action == "<+") {
-			return fmt.Errorf("line %d, %s, does not hold for %q", s.Line, s, lines)
+			return fmt.Errorf("line %d, %s, does not hold for %.4000q", s.Line, s, lines)
 		}
 	}
 	return nil
@@ -339,9 +343,12 @@ func nobodyWaits(ln *net.TCPListener) error {
 	return errors.Join(err, waiting)
 }
 
-// checkLog wants no password in the log.
+// checkLog wants no password in the log, and what the steps of L say.
 func (st *stage) checkLog() error {
 	log := st.subject.Log()
+	if err := checkAmong(st.logSteps(), bytes.Split([]byte(log), []byte("\n"))); err != nil {
+		return fmt.Errorf("log: %w", err)
+	}
 	for _, s := range st.script.Steps {
 		verb, secret, _ := strings.Cut(s.Argument, " ")
 		isSecret := strings.EqualFold(verb, "PASS") || strings.EqualFold(verb, "ACCT")
@@ -350,6 +357,16 @@ func (st *stage) checkLog() error {
 		}
 	}
 	return nil
+}
+
+func (st *stage) logSteps() []Step {
+	var steps []Step
+	for _, s := range st.script.Steps {
+		if s.Actor == "L" {
+			steps = append(steps, s)
+		}
+	}
+	return steps
 }
 
 // release closes all sockets of the peers, whatever state they are in.

@@ -295,6 +295,8 @@ func TestPlayerFindsLeftovers(t *testing.T) {
 		{"listening port", "descriptors are left after the session", &wire{keep: true}, ""},
 		{"goroutine", "goroutines are left after the session", &wire{stuck: make(chan struct{})}, ""},
 		{"password in the log", "the log holds the argument of PASS", &wire{logs: "he said hunter2"}, "C> PASS hunter2\nU< PASS hunter2\n"},
+		{"missing line in the log", "L<+ *refused*, does not hold", &wire{logs: "all is well"}, "L<+ *refused*\n"},
+		{"line in the log too much", "L<- *well*, does not hold", &wire{logs: "one\nall is well\n"}, "L<- *well*\n"},
 		{"second upstream connection", "was not expected", &wire{twice: true}, ""},
 		{"reply that is tampered with", `heard "200 OK"`, &wire{meddle: func(b []byte) []byte {
 			return []byte(strings.ReplaceAll(string(b), "550 No", "200 OK"))
@@ -344,6 +346,7 @@ func TestParserRefusesSlips(t *testing.T) {
 		{"trailing blank", "C> NOOP ", "blanks at the end"},
 		{"unknown steps", "logon", `no steps are called "logon"`},
 		{"stranger speaks", "S> hello", "S knows no >"},
+		{"log speaks", "L> hello", "L knows no >"},
 		{"lines on a data connection", "CD>> hello", "CD knows no >>"},
 		{"unknown directive", "listner: control=allow", "unknown directive"},
 		{"unknown setting", "listener: contrl=allow", "unknown setting"},

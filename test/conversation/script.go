@@ -23,7 +23,7 @@ type Script struct {
 type Step struct {
 	File  string
 	Line  int
-	Actor string // C, U, CD, UD or S
+	Actor string // C, U, CD, UD, S or L
 	// Action is one of the signs > >> !> < <+ <- or a phrase: "starts TLS".
 	Action string
 	// Argument is what is said or heard, as it is written.
@@ -49,7 +49,7 @@ func isSign(action string) bool {
 // The shapes of a line. What almost looks like a step or a directive is a
 // mistake, never a comment: a slip of the pen must not turn a check off.
 const (
-	stepShape      = `^(CD|UD|C|U|S)(>>|!>|>|<\+|<-|<)(?: (.*))?$`
+	stepShape      = `^(CD|UD|C|U|S|L)(>>|!>|>|<\+|<-|<)(?: (.*))?$`
 	phraseShape    = `^(CD|UD|C|U|S) +(.+)$`
 	directiveShape = `^([a-z]+):((?: +[a-z_0-9.]+=\S+)+)$`
 	suspectShape   = `^ ?[A-Za-z]{1,2} ?(?:[<>]|!>)|^ *[A-Za-z]+ *: *\S+=`
@@ -158,7 +158,8 @@ func checkStep(s Step) error {
 		return nil
 	}
 	isData := s.Actor == "CD" || s.Actor == "UD"
-	if s.Actor == "S" || isData && s.Action != ">" && s.Action != "<" {
+	isAmong := s.Action == "<+" || s.Action == "<-"
+	if s.Actor == "S" || s.Actor == "L" && !isAmong || isData && s.Action != ">" && s.Action != "<" {
 		return fmt.Errorf("%s knows no %s", s.Actor, s.Action)
 	}
 	_, err := parsePattern(s.Argument)
