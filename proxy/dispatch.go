@@ -62,6 +62,9 @@ func (s *session) dispatch(ctx context.Context, l *line) error {
 // that PASS and ACCT follow USER.
 func (s *session) onLogin(ctx context.Context, l *line) error {
 	switch {
+	case s.needsTLS() && s.security.cleared:
+		s.answer(replyClearLogin)
+		return nil
 	case s.needsTLS():
 		s.answer(replyUseTLS)
 		return nil

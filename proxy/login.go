@@ -95,7 +95,11 @@ func (s *session) onREIN(ctx context.Context) error {
 		return err
 	}
 	defer s.security.restart(s.listener.TLS.Mode)
-	if s.client.tls == nil || s.listener.TLS.Mode == TLSImplicit {
+	if s.client.tls == nil {
+		s.security.forget() // CCC left the data connections private
+		return nil
+	}
+	if s.listener.TLS.Mode == TLSImplicit {
 		return nil
 	}
 	defer s.security.forget()

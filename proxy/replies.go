@@ -14,6 +14,8 @@ var (
 	replyUnknown     = ftpparse.NewReply(500, "Command not understood.")
 	replyLogin       = ftpparse.NewReply(530, "Please log in with USER and PASS.")
 	replyUseTLS      = ftpparse.NewReply(530, "TLS is required: AUTH TLS comes first.")
+	replyClearLogin  = ftpparse.NewReply(530, "No login in clear text: REIN and AUTH TLS come first.")
+	replyCleared     = ftpparse.NewReply(503, "Not after CCC: data connections keep their protection.")
 	replyNoUser      = ftpparse.NewReply(503, "USER comes first.")
 	replyNoOpening   = ftpparse.NewReply(425, "Use PASV, EPSV, PORT or EPRT first.")
 	replyOpening     = ftpparse.NewReply(150, "Opening data connection.")

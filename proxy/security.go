@@ -71,7 +71,8 @@ func (s *session) unsecure(ctx context.Context) error {
 
 // onCCC goes back to clear text on the control connection, so that firewalls can
 // read PASV and PORT (RFC 4217 §12.3); data connections stay as they are. Both
-// sides end TLS with close_notify before a word is said in clear text.
+// sides end TLS with close_notify before a word is said in clear text. Where
+// control is to be private, the login must be over: no password follows.
 func (s *session) onCCC(ctx context.Context) error {
 	switch {
 	case !s.listener.TLS.AllowCCC:
@@ -80,6 +81,11 @@ func (s *session) onCCC(ctx context.Context) error {
 	case s.client.tls == nil:
 		s.answer(ftpparse.NewReply(533, "The control connection is not private."))
 		return nil
+	case s.listener.TLS.Control == Require && s.phase != phaseReady:
+		s.answer(ftpparse.NewReply(534, "The login stays private: CCC comes after it."))
+		return nil
+	case s.client.reader.Buffered() > 0:
+		return errTrailingData // sent inside TLS, it would be answered in clear text
 	}
 	s.answer(ftpparse.NewReply(200, "The control connection goes on in clear text."))
 	if err := s.flush(); err != nil {
@@ -151,6 +157,8 @@ func (s *session) hostAfterTLS() string {
 // onPBSZ answers PBSZ; TLS has only one size (RFC 4217 §8).
 func (s *session) onPBSZ(c ftpparse.Command) {
 	switch _, err := ftpparse.ParsePBSZ(c.Argument); {
+	case s.security.cleared:
+		s.answer(replyCleared)
 	case s.client.tls == nil:
 		s.answer(ftpparse.NewReply(503, "AUTH TLS comes first."))
 	case err != nil:
@@ -165,6 +173,8 @@ func (s *session) onPBSZ(c ftpparse.Command) {
 func (s *session) onPROT(c ftpparse.Command) error {
 	level, err := ftpparse.ParsePROT(c.Argument)
 	switch {
+	case s.security.cleared:
+		s.answer(replyCleared)
 	case s.client.tls == nil:
 		s.answer(ftpparse.NewReply(503, "AUTH TLS comes first."))
 	case !s.security.negotiated:
@@ -241,8 +251,10 @@ func (s *session) private() bool {
 	return (s.client.tls != nil || s.security.cleared) && s.security.level == ftpparse.ProtectionPrivate
 }
 
-// needsTLS tells whether the client must say AUTH before it may log in.
+// needsTLS tells whether the client must not log in as things are: in clear
+// text before AUTH, or after CCC. An implicit listener's client gets there by
+// CCC and REIN.
 func (s *session) needsTLS() bool {
 	tls := s.listener.TLS
-	return tls.Mode == TLSExplicit && tls.Control == Require && s.client.tls == nil && !s.security.cleared
+	return tls.Mode != TLSOff && tls.Control == Require && s.client.tls == nil
 }
