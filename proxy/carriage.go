@@ -84,8 +84,16 @@ func (c *carriage) openRest(ctx context.Context) bool {
 		}
 		c.upstream = newLeg(sideUpstream, conn)
 	}
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
 	secured := make(chan bool, 1)
-	go func() { secured <- c.secureUpstream(ctx) }()
+	go func() {
+		ok := c.secureUpstream(ctx)
+		if !ok {
+			cancel() // a client that is silent so far need not be waited for
+		}
+		secured <- ok
+	}()
 	opened := c.openClient(ctx)
 	if !opened {
 		reset(c.upstream.tcp) // ends its handshake
@@ -199,7 +207,9 @@ func (c *carriage) finish(from, to *leg) error {
 		return atSide(from.side, "read", errControlGone)
 	}
 	if from.truncated() {
-		if c.spec.upload && c.spec.truncation == TruncationFail {
+		// Of clients the operator may tolerate it; a server that ends TLS owes
+		// its close_notify (RFC 8446 §6.1), and a FIN anybody can forge.
+		if !c.spec.upload || c.spec.truncation == TruncationFail {
 			return atSide(from.side, "read", errTruncated)
 		}
 		c.truncated = true

@@ -2,6 +2,8 @@ package proxy
 
 import (
 	"context"
+	"errors"
+	"io"
 	"time"
 )
 
@@ -16,7 +18,13 @@ const impliedGrace = time.Second
 // carryImplied carries a download or listing that the upstream reported complete
 // without a preliminary reply.
 func (c *carriage) carryImplied(ctx context.Context) int64 {
-	first := c.firstBytes(ctx)
+	first, err := c.firstBytes(ctx)
+	if err != nil {
+		c.fail(sideUpstream, "read", err)
+		c.settled.Store(true)
+		c.resetLegs()
+		return 0
+	}
 	if len(first) == 0 {
 		c.endEmpty(ctx)
 		return 0
@@ -33,27 +41,37 @@ func (c *carriage) carryImplied(ctx context.Context) int64 {
 }
 
 // firstBytes returns what the upstream has sent, or nothing if it has ended its
-// leg, never opened it, or is silent.
-func (c *carriage) firstBytes(ctx context.Context) []byte {
+// leg, never opened it, never started TLS on it, or is silent. Once TLS stands,
+// nothing but close_notify is believed to be the end of an empty listing.
+func (c *carriage) firstBytes(ctx context.Context) ([]byte, error) {
 	if c.upstream == nil {
 		ctx, cancel := context.WithTimeout(ctx, impliedGrace)
 		defer cancel()
 		conn, err := c.awaitUpstream(ctx)
 		if err != nil {
-			return nil
+			return nil, nil
 		}
 		c.upstream = newLeg(sideUpstream, conn)
 	}
 	ctx, cancel := context.WithTimeout(ctx, impliedGrace)
 	defer cancel()
 	if c.makePrivate(ctx, c.upstream) != nil {
-		return nil
+		return nil, nil
 	}
 	buf := make([]byte, 4096)
 	_ = c.upstream.tcp.SetReadDeadline(time.Now().Add(impliedGrace))
-	n, _ := c.upstream.Read(buf)
+	n, err := c.upstream.Read(buf)
 	_ = c.upstream.tcp.SetReadDeadline(time.Time{})
-	return buf[:n]
+	switch {
+	case n > 0 || c.upstream.tls == nil:
+		return buf[:n], nil
+	case !errors.Is(err, io.EOF):
+		return nil, err
+	case c.upstream.truncated():
+		return nil, errTruncated
+	default:
+		return nil, nil
+	}
 }
 
 // endEmpty ends a transfer without a byte. A client that has begun its TLS
