@@ -4,6 +4,7 @@ import (
 	"crypto/tls"
 	"fmt"
 	"net/netip"
+	"slices"
 	"testing"
 
 	"github.com/ftpsproxy/ftpsproxy/tlsterm"
@@ -42,6 +43,9 @@ func TestInvariant4StrangerOfAnotherAddress(t *testing.T) {
 				c.prepared = to
 				if upload {
 					c.uploads(30_000)
+					if up := <-r.upstream.uploads; up.err != nil || !slices.Equal(up.data, bulk(30_000)) {
+						t.Fatalf("%d bytes arrived, or others than the client's, then %v", len(up.data), up.err)
+					}
 				} else {
 					c.downloads(30_000)
 				}
@@ -264,5 +268,45 @@ func serverOnLeg(t *testing.T, version uint16, active, upstreamActive bool) {
 			}
 		}
 		r.recoversAfter(c)
+	}
+}
+
+// Invariant 4, the upstream's side: where the upstream dials, only it may.
+func TestInvariant4StrangerAtTheUpstreamsPort(t *testing.T) {
+	for _, private := range []bool{false, true} {
+		for _, upload := range []bool{false, true} {
+			name := map[bool]string{false: "clear", true: "private"}[private] + map[bool]string{false: " download", true: " upload"}[upload]
+			t.Run(name, func(t *testing.T) {
+				r := newRig(t, upstreamMode(true), func(s *settings) {
+					if private {
+						explicitly(t, tls.VersionTLS13)(s)
+					}
+				})
+				targets := make(chan netip.AddrPort, 1)
+				r.upstream.on("PORT", func(v *visit, argument string) {
+					target, err := parsePORT(argument)
+					reply := v.aim(target, err)
+					targets <- target
+					v.reply(reply)
+				})
+				c := r.session()
+				for range 2 {
+					c.prepared = c.epsv()
+					to := <-targets
+					for range 10 {
+						c.stranger("127.0.0.2", to).hearClosed()
+					}
+					if upload {
+						c.uploads(30_000)
+						if up := <-r.upstream.uploads; up.err != nil || len(up.data) != 30_000 {
+							t.Fatalf("%d bytes arrived, then %v", len(up.data), up.err)
+						}
+					} else {
+						c.downloads(30_000)
+					}
+				}
+				r.recoversAfter(c)
+			})
+		}
 	}
 }

@@ -1,0 +1,272 @@
+package proxy
+
+import (
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/ftpsproxy/ftpsproxy/ftpparse"
+)
+
+// queueOf writes a queue down as the client's commands in order, each with the
+// mark of how far it has come:
+//
+//	RETR   sent          RETR~  1yz came      RETR=  final reply held back
+//	NOOP!  answered      ABOR^  sent, and aborts the transfer before it, or one
+//	                            that is through if there is none
+func queueOf(text string) exchanges {
+	var q exchanges
+	var moving *exchange
+	for word := range strings.FieldsSeq(text) {
+		e := &exchange{command: ftpparse.Command{Verb: strings.TrimRight(word, "~=!^")}}
+		switch word[len(word)-1] {
+		case '~':
+			e.stage = stagePreliminary
+		case '=':
+			e.stage = stageHeld
+		case '!':
+			e.conclude(ftpparse.NewReply(200, e.command.Verb))
+		case '^':
+			if e.aborts = moving; moving == nil {
+				e.aborts = &exchange{stage: stageAnswered}
+			}
+		}
+		if movesFile(e.command.Verb) {
+			e.transfer = newTransfer(nil, transferLimits{})
+			moving = e
+		}
+		q.push(e)
+	}
+	return q
+}
+
+// String is the inverse of queueOf, but for ^.
+func (q exchanges) String() string {
+	words := make([]string, len(q))
+	for i, e := range q {
+		words[i] = e.command.Verb + [...]string{"", "~", "=", "!"}[e.stage]
+	}
+	return strings.Join(words, " ")
+}
+
+func verbOf(e *exchange) string {
+	if e == nil {
+		return ""
+	}
+	return e.command.Verb
+}
+
+func TestMatch(t *testing.T) {
+	for _, c := range []struct {
+		queue   string
+		code    int
+		settled bool
+		want    string
+		after   string // "": as before
+	}{
+		{queue: "", code: 200, want: ""},
+		{queue: "NOOP PWD", code: 257, want: "NOOP"},
+		{queue: "NOOP! PWD", code: 257, want: "PWD"},
+		{queue: "NOOP! PWD!", code: 200, want: ""},
+		{queue: "STAT~ NOOP", code: 200, want: "STAT"}, // only a transfer can be overtaken
+
+		// Before its 1yz a transfer command is answered in its turn.
+		{queue: "RETR NOOP", code: 200, want: "RETR"},
+		{queue: "RETR NOOP", code: 150, want: "RETR"},
+		{queue: "RETR NOOP", code: 550, want: "RETR"},
+
+		{queue: "RETR~", code: 226, want: "RETR"},
+		{queue: "RETR~", code: 200, want: "RETR"}, // nobody else waits
+		{queue: "RETR~ NOOP", code: 150, want: "RETR"},
+		{queue: "RETR~ NOOP", code: 226, want: "RETR"},
+		{queue: "RETR~ NOOP", code: 426, want: "RETR"},
+		{queue: "RETR~ NOOP", code: 200, want: "NOOP"},
+		{queue: "RETR~ NOOP", code: 200, settled: true, want: "NOOP"},
+		{queue: "RETR~ NOOP PWD", code: 257, want: "NOOP"},
+		{queue: "RETR~ NOOP! PWD", code: 257, want: "PWD"},
+		{queue: "RETR~ STAT~", code: 213, want: "STAT"},
+
+		// Where the code may be anybody's, the data connection decides.
+		{queue: "STOR~ DELE", code: 250, want: "DELE"},
+		{queue: "STOR~ DELE", code: 250, settled: true, want: "STOR"},
+		{queue: "STOR~ DELE", code: 550, want: "DELE"},
+		{queue: "STOR~ DELE", code: 550, settled: true, want: "STOR"},
+		{queue: "STOR~ NOOP", code: 250, want: "STOR"},
+
+		{queue: "RETR= NOOP", code: 200, want: "NOOP"},
+		{queue: "RETR= NOOP", code: 226, want: "NOOP"},
+		{queue: "RETR=", code: 226, want: ""},
+
+		// The transfer that ABOR ends is answered first, whatever the order of
+		// codes; after that ABOR's own reply may come or not.
+		{queue: "ABOR", code: 225, want: "ABOR"},
+		{queue: "RETR~ ABOR^", code: 426, want: "RETR"},
+		{queue: "RETR~ ABOR^", code: 226, want: "RETR"},
+		{queue: "RETR~ ABOR^", code: 225, want: "RETR"},
+		{queue: "RETR ABOR^", code: 426, want: "RETR"},
+		{queue: "RETR= ABOR^", code: 226, want: "ABOR"},
+		{queue: "RETR= ABOR^", code: 225, want: "ABOR"},
+		{queue: "RETR= ABOR^", code: 426, want: "ABOR"},
+		{queue: "RETR= ABOR^ NOOP", code: 226, want: "ABOR"},
+		{queue: "RETR= ABOR^ NOOP", code: 200, want: "NOOP", after: "RETR= ABOR! NOOP"},
+		{queue: "ABOR^ PASV", code: 227, want: "PASV", after: "ABOR! PASV"},
+		{queue: "ABOR^", code: 200, want: "", after: "ABOR!"},
+		{queue: "RETR~ ABOR^ NOOP", code: 200, want: "ABOR"}, // ABOR is not optional yet
+	} {
+		q := queueOf(c.queue)
+		if c.after == "" {
+			c.after = q.String()
+		}
+		if got := verbOf(q.match(c.code, c.settled)); got != c.want {
+			t.Errorf("%q: %d, settled %v, answers %q instead of %q", c.queue, c.code, c.settled, got, c.want)
+		}
+		if got := q.String(); got != c.after {
+			t.Errorf("%q: %d leaves %q instead of %q", c.queue, c.code, got, c.after)
+		}
+	}
+}
+
+// A swallowed ABOR says nothing to the client.
+func TestMatchForgetsABORSilently(t *testing.T) {
+	q := queueOf("ABOR^ NOOP")
+	q.match(200, false)
+	if e := q.next(); verbOf(e) != "ABOR" || e.answer.Code != 0 {
+		t.Fatalf("%q is answered with %d", verbOf(e), e.answer.Code)
+	}
+}
+
+func TestNext(t *testing.T) {
+	for _, c := range []struct{ queue, goes, stays string }{
+		{"", "", ""},
+		{"NOOP", "", "NOOP"},
+		{"NOOP!", "NOOP", ""},
+		{"NOOP! PWD!", "NOOP PWD", ""},
+		{"NOOP! PWD SYST!", "NOOP", "PWD SYST!"},
+		{"RETR NOOP!", "", "RETR NOOP!"},
+		{"RETR~ NOOP!", "NOOP", "RETR~"},
+		{"RETR~ NOOP! PWD SYST!", "NOOP", "RETR~ PWD SYST!"},
+		{"RETR~ NOOP PWD!", "", "RETR~ NOOP PWD!"},
+		{"RETR= NOOP!", "", "RETR= NOOP!"},
+		{"RETR! NOOP!", "RETR NOOP", ""},
+		{"STAT~ NOOP!", "", "STAT~ NOOP!"},
+		{"ABOR^ NOOP!", "", "ABOR^ NOOP!"},
+	} {
+		q := queueOf(c.queue)
+		var gone []string
+		for e := q.next(); e != nil; e = q.next() {
+			gone = append(gone, verbOf(e))
+		}
+		if got := strings.Join(gone, " "); got != c.goes {
+			t.Errorf("%q: %q goes out instead of %q", c.queue, got, c.goes)
+		}
+		if got, want := q.String(), queueOf(c.stays).String(); got != want {
+			t.Errorf("%q: %q stays instead of %q", c.queue, got, want)
+		}
+	}
+}
+
+func TestIdle(t *testing.T) {
+	for queue, want := range map[string]bool{
+		"": true, "ABOR^": true, "ABOR^ ABOR^": true,
+		"NOOP": false, "NOOP!": false, "RETR~": false, "RETR=": false, "RETR~ ABOR^": false, "RETR= ABOR^": false,
+		"ABOR": false, "ABOR^ NOOP": false,
+	} {
+		if got := queueOf(queue).idle(); got != want {
+			t.Errorf("%q: idle is %v", queue, got)
+		}
+	}
+}
+
+func TestStuckBehindABOR(t *testing.T) {
+	for queue, want := range map[string]bool{
+		"": false, "NOOP!": false, "ABOR NOOP!": false, "RETR~ ABOR^ NOOP!": false, "RETR= NOOP!": false,
+		"ABOR^": false, "ABOR^ NOOP": false, "ABOR^ PWD NOOP!": false, "ABOR^ NOOP! PWD": false,
+		"ABOR^ NOOP!": true, "RETR= ABOR^ NOOP!": true, "ABOR^ ABOR^ NOOP! PWD!": true,
+	} {
+		if got := queueOf(queue).stuckBehindABOR(); got != want {
+			t.Errorf("%q: stuck is %v", queue, got)
+		}
+	}
+}
+
+// Every code of RFC 959 §5.4 that ABOR or a transfer may have is one that a
+// command sent during the transfer cannot have, or is decided by the data
+// connection.
+func TestAnswersLater(t *testing.T) {
+	const always, never, unsettled = 1, 2, 3
+	for want, codes := range map[int][]int{
+		always:    {200, 202, 211, 212, 213, 214, 215, 220, 221, 227, 229, 230, 257, 331, 332, 350, 500, 501, 502, 503, 504},
+		never:     {110, 120, 125, 150, 225, 226, 425, 426, 451, 452, 551, 552},
+		unsettled: {421, 450, 530, 532, 550, 553, 631},
+	} {
+		for _, code := range codes {
+			for _, settled := range []bool{false, true} {
+				got := answersLater(code, "NOOP", settled)
+				if got != (want == always || want == unsettled && !settled) {
+					t.Errorf("%d, settled %v: %v", code, settled, got)
+				}
+			}
+		}
+	}
+	for verb, want := range map[string]bool{
+		"CWD": true, "XCWD": true, "CDUP": true, "XCUP": true, "DELE": true, "RMD": true, "XRMD": true,
+		"RNTO": true, "MLST": true, "SITE": true, "NOOP": false, "PWD": false, "STAT": false, "ABOR": false,
+	} {
+		if answersLater(250, verb, false) != want || answersLater(250, verb, true) {
+			t.Errorf("250 during a transfer and %s", verb)
+		}
+	}
+}
+
+func TestAnswersABOR(t *testing.T) {
+	for code := 100; code < 700; code++ {
+		want := false
+		switch code {
+		case 225, 226, 421, 426, 451, 500, 501, 502:
+			want = true
+		}
+		if answersABOR(code) != want {
+			t.Errorf("%d: %v", code, !want)
+		}
+	}
+}
+
+// Of several deadlines the nearest counts, and a transfer under way has none
+// until its legs have ended.
+func TestDeadline(t *testing.T) {
+	now := time.Now()
+	for _, c := range []struct {
+		queue string
+		login bool // the user is not logged in
+		ended bool // the transfer's legs have
+		want  error
+	}{
+		{queue: "", want: errIdle},
+		{queue: "", login: true, want: errLoginTimeout},
+		{queue: "NOOP", want: errReplyTimeout},
+		{queue: "NOOP", login: true, want: errLoginTimeout},
+		{queue: "RETR", want: errReplyTimeout},
+		{queue: "RETR~", want: nil},
+		{queue: "RETR~", ended: true, want: errFinalTimeout},
+		{queue: "RETR~ NOOP", want: errReplyTimeout},
+		{queue: "ABOR^", want: errIdle}, // its reply need not come
+	} {
+		s := &session{
+			queue: queueOf(c.queue), clock: clock{login: now, spoken: now}, account: account{loggedIn: !c.login},
+			listener: &settings{limits: Limits{
+				LoginTimeout: time.Second, ReplyTimeout: 2 * time.Second,
+				StallTimeout: 3 * time.Second, IdleTimeout: 4 * time.Second,
+			}},
+		}
+		for _, e := range s.queue {
+			e.since = now
+			if e.transfer != nil {
+				s.transfer = e.transfer
+				s.transfer.owner = ownerView{sent: e, ended: c.ended}
+			}
+		}
+		if _, got := s.deadline(); got != c.want {
+			t.Errorf("%q: %v instead of %v", c.queue, got, c.want)
+		}
+	}
+}
