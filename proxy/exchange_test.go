@@ -1,6 +1,7 @@
 package proxy
 
 import (
+	"errors"
 	"strings"
 	"testing"
 	"time"
@@ -265,7 +266,7 @@ func TestDeadline(t *testing.T) {
 				s.transfer.owner = ownerView{sent: e, ended: c.ended}
 			}
 		}
-		if _, got := s.deadline(); got != c.want {
+		if _, got := s.deadline(); !errors.Is(got, c.want) {
 			t.Errorf("%q: %v instead of %v", c.queue, got, c.want)
 		}
 	}
