@@ -14,7 +14,7 @@ var loopback = netip.MustParseAddr("127.0.0.1")
 
 // freeRange finds n ports in a row that nobody uses, below those that the kernel
 // gives away.
-func freeRange(t *testing.T, n int) PortRange {
+func freeRange(t testing.TB, n int) PortRange {
 	t.Helper()
 	for range 1000 {
 		first := 10_000 + rand.IntN(10_000)
