@@ -95,7 +95,7 @@ func (c *fuzzClient) stop() {
 // listen reads replies to the end.
 func (c *fuzzClient) listen() {
 	defer close(c.over)
-	defer c.tcp.Close() //nolint:errcheck // it has ended
+	defer c.tcp.Close()
 	reader := ftpparse.NewReplyReader(c.conn, 65536, 1<<20)
 	for {
 		r, err := reader.Read()
@@ -293,7 +293,7 @@ func (c *fuzzClient) openActive() func() *net.TCPConn {
 	c.sayLine(fmt.Sprintf("EPRT |1|127.0.0.1|%d|", unmapped(ln.Addr()).Port()))
 	_ = ln.SetDeadline(time.Now().Add(300 * time.Millisecond))
 	return func() *net.TCPConn {
-		defer ln.Close() //nolint:errcheck // it has served
+		defer ln.Close()
 		conn, err := ln.AcceptTCP()
 		if err != nil {
 			return nil
@@ -325,7 +325,7 @@ func (c *finConn) Read(p []byte) (int, error) {
 
 // carry sends or receives a file, well or not, and closes conn.
 func (c *fuzzClient) carry(tcp *net.TCPConn, file *carried, data []byte, kind int) {
-	defer tcp.Close() //nolint:errcheck // what matters has been said before
+	defer tcp.Close()
 	c.keep(tcp)
 	_ = tcp.SetDeadline(time.Now().Add(longest))
 	end := &finConn{TCPConn: tcp}
@@ -333,13 +333,12 @@ func (c *fuzzClient) carry(tcp *net.TCPConn, file *carried, data []byte, kind in
 	if c.ways.has(wayPrivate) {
 		conn = tls.Client(end, c.tls)
 	}
-	switch {
-	case kind == dataEndsEarly:
+	switch kind {
+	case dataEndsEarly:
 		data = nil
-	case kind == dataBreaks, kind == dataStalls:
+	case dataBreaks, dataStalls:
 		data = data[:len(data)/2]
 	}
-	got := []byte{}
 	if file.upload {
 		_, err := conn.Write(data)
 		c.record(file, data, err == nil && kind != dataBreaks && kind != dataStalls)

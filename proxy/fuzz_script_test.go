@@ -169,7 +169,7 @@ func (g *ground) play(t *testing.T, w way, client, up *script) *played {
 	over := make(chan struct{})
 	go func() {
 		defer close(over)
-		_ = s.run(t.Context())
+		s.run(t.Context())
 	}()
 	c := newFuzzClient(g, w, far, server.drain)
 	c.play(client)

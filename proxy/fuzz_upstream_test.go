@@ -105,7 +105,7 @@ type fuzzVisit struct {
 }
 
 func (v *fuzzVisit) run() {
-	defer v.control.Close() //nolint:errcheck // it has ended
+	defer v.control.Close()
 	defer v.moving.Wait()
 	defer v.drop()
 	greeting := []string{"220 hello", "120 soon\r\n220 hello", "220-hello\r\n220-\r\n220 hello", "421 full", "530 no"}

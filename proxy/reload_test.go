@@ -168,9 +168,17 @@ func TestCrowd(t *testing.T) {
 		enters, leaves netip.Addr
 		refused        bool
 	}{
-		{enters: one}, {enters: one}, {enters: one, refused: true}, {enters: other}, {enters: other, refused: true},
-		{leaves: one}, {enters: one}, {enters: one, refused: true},
-		{leaves: other}, {enters: other}, {enters: other, refused: true},
+		{enters: one},
+		{enters: one},
+		{enters: one, refused: true},
+		{enters: other},
+		{enters: other, refused: true},
+		{leaves: one},
+		{enters: one},
+		{enters: one, refused: true},
+		{leaves: other},
+		{enters: other},
+		{enters: other, refused: true},
 	} {
 		switch {
 		case step.leaves.IsValid():

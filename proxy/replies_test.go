@@ -77,7 +77,7 @@ func wantOwn(t *testing.T, got ftpparse.Reply, code int) {
 
 func TestOpenFailure(t *testing.T) {
 	for err, code := range map[error]int{
-		errNeverOpened: 425, errSessionOver: 425, errReplaced: 425, io.EOF: 425,
+		errNeverOpened: 425, errSessionOver: 425, io.EOF: 425,
 		errDataHandshake: 522, errUnprovenSender: 522,
 	} {
 		wantOwn(t, openFailure(fmt.Errorf("%w: %s", err, inside)), code)
