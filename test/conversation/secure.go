@@ -191,7 +191,10 @@ func (l *leg) breakTLS() error {
 			return fmt.Errorf("no alert was sent: %w", heardError(nil, err))
 		}
 		l.broken = true
-		return l.cutOff()
+		if err := l.cutOff(); !errors.Is(err, syscall.ENOTCONN) {
+			return err
+		}
+		return nil // the alert has had its effect already: a reset
 	}
 }
 
