@@ -19,7 +19,7 @@
 // is taken from a stream, telnet.go which bytes never belonged to it; reply.go
 // and reply_reader.go do the same for replies; window.go is the bounded buffer
 // under both readers. hostport.go, security.go and feat.go understand
-// arguments and texts, verbs.go knows every verb.
+// arguments and texts, pathname.go the path in a 257, verbs.go every verb.
 //
 // What it does not do: open or close anything (its only I/O is an [io.Reader]
 // given to it), know TLS, log, keep a session's state, or judge. Whether a
