@@ -1,0 +1,322 @@
+package policy
+
+import (
+	"strings"
+
+	"github.com/ftpsproxy/ftpsproxy/ftpparse"
+)
+
+// work is what one decision needs besides the policy: the request, and the ways
+// in which its argument can be read. It is kept for the next decision, so that
+// deciding takes no memory.
+type work struct {
+	request  Request
+	argument string // "" for a secret verb
+	verbs    [2]verbID
+	forms    int // how many of verbs count: a command may be either
+	text     []byte
+	targets  [maxTargets]target
+	count    int
+}
+
+func (w *work) reset() {
+	w.request = Request{}
+	w.argument, w.forms, w.count = "", 0, 0
+	w.text = w.text[:0]
+}
+
+// read finds out what the command may be, and which places it may touch.
+func (w *work) read(v *vocabulary) {
+	c := &w.request.Command
+	e := v.lookup(c.Verb)
+	if !e.secret {
+		w.argument = c.Argument
+	}
+	b := base{directory: w.request.Directory, lists: e.transfer == ftpparse.Listing}
+	w.form(e.id)
+	name := v.names[e.id]
+	switch {
+	case !e.known:
+		if w.argument != "" {
+			w.unknown(b)
+		}
+	case name == otherSITE:
+		w.site(v, b)
+	case name == otherOPTS:
+		w.verbs[0], _ = v.sub(name, w.argument)
+	case name == "STAT":
+		w.stat(v, b)
+	case name == "CDUP":
+		w.place("..", b)
+	case name == "PRET":
+		w.announced(v, b)
+	case name == "MDTM":
+		w.mdtm(v, b)
+	default:
+		w.registered(name, w.argument, e, b)
+	}
+}
+
+func (w *work) form(id verbID) {
+	w.verbs[w.forms] = id
+	w.forms++
+}
+
+// registered reads the argument of a verb whose kind of argument says it all.
+func (w *work) registered(name, argument string, e entry, b base) {
+	switch name {
+	case "RNFR":
+		b = b.with(targetCarries)
+	case "RMDA":
+		b = b.with(targetBelow)
+	case "RNTO":
+		w.source()
+	case "STOU":
+		w.place("", b) // the server may choose the name (RFC 959 §4.1.3)
+	}
+	switch e.argument {
+	case ftpparse.ArgumentPath, ftpparse.ArgumentOptionalPath:
+		w.path(argument, b)
+	case ftpparse.ArgumentOptionsPath:
+		w.listing(argument, b)
+	case ftpparse.ArgumentTimePath, ftpparse.ArgumentWordPath:
+		w.behind(1, argument, b)
+	case ftpparse.ArgumentDimensionsPath:
+		w.behind(3, argument, b)
+	case ftpparse.ArgumentRangePath:
+		w.ranged(argument, b)
+	case ftpparse.ArgumentPaths:
+		w.several(argument, b)
+	case ftpparse.ArgumentNone, ftpparse.ArgumentOptional, ftpparse.ArgumentRequired:
+	}
+}
+
+// source adds what RNFR named: RNTO moves it, with all that is below.
+func (w *work) source() {
+	from := w.request.RenameFrom
+	b := base{directory: from.Directory, how: targetSource | targetCarries}
+	if from.Argument == "" {
+		w.unknown(b)
+		return
+	}
+	w.path(from.Argument, b)
+}
+
+// stat tells STAT, which asks for the server's state, from STAT with a path,
+// which lists. One with nothing but blanks may be either.
+func (w *work) stat(v *vocabulary, b base) {
+	if w.argument == "" {
+		return
+	}
+	b.lists = true
+	if strings.Trim(w.argument, blanks) != "" {
+		w.forms = 0
+	}
+	w.form(v.subs[formSTATPath])
+	w.listing(w.argument, b)
+}
+
+// mdtm tells the question from the command to set the time, which some servers
+// know under the same name: `MDTM 20260101000000 file`. To others that is the
+// question about a file of this name, so it may be either.
+func (w *work) mdtm(v *vocabulary, b base) {
+	word, rest := cutWord(w.argument)
+	if rest == "" || !isTime(word) {
+		w.path(w.argument, b)
+		return
+	}
+	w.form(v.subs[formMDTMSet])
+	w.behind(1, w.argument, b)
+	w.path(w.argument, b.with(odd(w.argument)))
+}
+
+// isTime accepts what starts as RFC 3659 §2.3 has times: fractions and time
+// zones may follow.
+func isTime(word string) bool {
+	const digits = 12
+	if len(word) < digits {
+		return false
+	}
+	for i := range digits {
+		if word[i] < '0' || word[i] > '9' {
+			return false
+		}
+	}
+	return true
+}
+
+// odd says what becomes of the reading that takes options or a time for the
+// start of a file's name. Without "..", it leads nowhere but to an entry of that
+// name in the working directory, which no client means; it must not make a rule
+// for the other reading useless.
+func odd(argument string) targetFlags {
+	if strings.Contains(argument, "..") || strings.ContainsAny(argument, "\\") {
+		return 0
+	}
+	return targetOdd
+}
+
+// listing reads what LIST, NLST and STAT take: options in front of the path,
+// where a server has any, and on servers that run ls(1), several paths and
+// options between them.
+func (w *work) listing(argument string, b base) {
+	if strings.Trim(argument, blanks) == "" {
+		w.place("", w.recursion(argument, b))
+		if argument != "" {
+			w.path(argument, b)
+		}
+		return
+	}
+	b = w.recursion(argument, b)
+	rest := argument
+	for isOption(rest) {
+		w.path(rest, b.with(odd(rest)))
+		trimmed := strings.TrimLeft(rest, blanks)
+		end := strings.IndexAny(trimmed, blanks)
+		if end < 0 {
+			rest = ""
+			break
+		}
+		rest = trimmed[end+1:]
+	}
+	w.path(rest, b)
+	if word, more := cutWord(rest); word != "" && more != "" {
+		w.words(rest, b)
+	}
+}
+
+// words takes each word for a path of its own.
+func (w *work) words(s string, b base) {
+	for s != "" {
+		var word string
+		if word, s = cutWord(s); word != "" && !isOption(word) {
+			w.path(word, b)
+		}
+	}
+}
+
+func isOption(s string) bool {
+	return strings.HasPrefix(strings.TrimLeft(s, blanks), "-")
+}
+
+// recursion looks for -R, in whatever company.
+func (w *work) recursion(s string, b base) base {
+	for s != "" {
+		var word string
+		if word, s = cutWord(s); isOption(word) && strings.ContainsAny(word, "rR") {
+			if strings.ContainsAny(word, "R") || strings.HasPrefix(word, "--r") {
+				return b.with(targetBelow)
+			}
+		}
+	}
+	return b
+}
+
+// behind reads a path that n words stand in front of.
+func (w *work) behind(n int, argument string, b base) {
+	rest := argument
+	for range n {
+		trimmed := strings.TrimLeft(rest, blanks)
+		end := strings.IndexAny(trimmed, blanks)
+		if end < 0 { // too few words: whatever the server makes of it
+			w.path(argument, b)
+			return
+		}
+		rest = trimmed[end+1:]
+	}
+	w.path(rest, b)
+}
+
+// ranged reads a path that one or two numbers may follow.
+func (w *work) ranged(argument string, b base) {
+	if inner, _, ok := unquote(strings.TrimLeft(argument, blanks)); ok {
+		w.path(inner, b)
+		w.path(argument, b.with(odd(argument)))
+		return
+	}
+	rest := argument
+	for range 2 {
+		trimmed := strings.TrimRight(rest, blanks)
+		i := strings.LastIndexAny(trimmed, blanks)
+		if i < 0 || strings.Trim(trimmed[i+1:], "0123456789") != "" {
+			break
+		}
+		w.path(rest, b.with(odd(rest)))
+		rest = trimmed[:i]
+	}
+	w.path(rest, b)
+}
+
+// several reads paths in quotes, separated by blanks or commas, or plain words.
+func (w *work) several(argument string, b base) {
+	w.path(argument, b.with(odd(argument)))
+	rest := strings.TrimLeft(argument, blanks+",")
+	for rest != "" {
+		var item string
+		if inner, after, ok := unquote(rest); ok {
+			item, rest = inner, after
+		} else if i := strings.IndexAny(rest, blanks+","); i >= 0 {
+			item, rest = rest[:i], rest[i:]
+		} else {
+			item, rest = rest, ""
+		}
+		w.path(item, b)
+		rest = strings.TrimLeft(rest, blanks+",")
+	}
+}
+
+// site reads a sub-command and the places it names.
+func (w *work) site(v *vocabulary, b base) {
+	id, rest := v.sub(otherSITE, w.argument)
+	w.verbs[0] = id
+	switch pathsIn(v.names[id]) {
+	case noPath:
+	case onePath:
+		w.path(rest, b)
+	case wordPath:
+		w.behind(1, rest, b)
+	case timePath:
+		w.utime(rest, b)
+	case manyPaths:
+		w.several(rest, b)
+	case unknownPaths:
+		if rest != "" {
+			w.unknown(b)
+		}
+	}
+}
+
+// utime reads both forms of SITE UTIME: "20260101000000 path", and "path atime
+// mtime ctime UTC".
+func (w *work) utime(argument string, b base) {
+	before := w.count
+	if word, rest := cutWord(argument); rest != "" && isTime(word) {
+		w.behind(1, argument, b)
+	}
+	rest := strings.TrimRight(argument, blanks)
+	if cut, ok := strings.CutSuffix(upper(rest), " UTC"); ok {
+		rest = strings.TrimRight(rest[:len(cut)], blanks)
+	}
+	for range 3 {
+		i := strings.LastIndexAny(rest, blanks)
+		if i < 0 || !isTime(rest[i+1:]) {
+			break
+		}
+		rest = strings.TrimRight(rest[:i], blanks)
+		w.path(rest, b)
+	}
+	if w.count == before {
+		w.unknown(b)
+	}
+}
+
+// announced reads PRET, whose argument is the transfer command to come.
+func (w *work) announced(v *vocabulary, b base) {
+	verb, rest := cutWord(w.argument)
+	if e := v.lookup(verb); e.known && e.transfer != ftpparse.NoTransfer {
+		b.lists = e.transfer == ftpparse.Listing
+		w.registered(v.names[e.id], rest, e, b)
+		return
+	}
+	w.unknown(b)
+}

@@ -1,0 +1,402 @@
+package policy
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+	"unicode/utf8"
+)
+
+// What one pattern may cost. Matching takes time in proportion to pattern times
+// text at worst, whatever the pattern: stars are tried from left to right and
+// only the last one is ever taken back.
+const (
+	maxPattern      = 512     // bytes as written
+	maxAlternatives = 64      // once braces are expanded
+	maxExpanded     = 8 << 10 // bytes of all alternatives together
+)
+
+// bytestring is what is matched: user names are strings, paths stand in a
+// buffer.
+type bytestring interface{ ~string | ~[]byte }
+
+// A glob matches one text, such as a user name: "*" is any run of characters,
+// "?" one, "[a-z]" one of a class, "[!a-z]" one outside of it, "{a,b}" either,
+// "\" takes the next character as it stands.
+type glob struct {
+	source       string
+	alternatives []segment
+}
+
+// newGlob prepares a glob; fold ignores the case of ASCII letters.
+func newGlob(source string, fold bool) (*glob, error) {
+	texts, err := expand(source)
+	if err != nil {
+		return nil, err
+	}
+	g := &glob{source: source}
+	for _, text := range texts {
+		s, err := newSegment(text, fold)
+		if err != nil {
+			return nil, err
+		}
+		g.alternatives = append(g.alternatives, s)
+	}
+	return g, nil
+}
+
+func (g *glob) match(text string) bool {
+	for i := range g.alternatives {
+		if matchSegment(&g.alternatives[i], text) {
+			return true
+		}
+	}
+	return false
+}
+
+// A segment is a glob without braces; in a path, what stands between two
+// slashes.
+type segment struct {
+	tokens []token
+	fold   bool
+	deep   bool // "**": any number of components
+}
+
+// A token matches a fixed text, one character, or a run of characters.
+type token struct {
+	kind    tokenKind
+	literal string
+	class   *class
+}
+
+type tokenKind uint8
+
+const (
+	tokenLiteral tokenKind = iota
+	tokenOne
+	tokenClass
+	tokenStar
+)
+
+// A class is a set of characters.
+type class struct {
+	negated bool
+	ranges  [][2]rune
+}
+
+func (c *class) has(r rune) bool {
+	for _, bounds := range c.ranges {
+		if bounds[0] <= r && r <= bounds[1] {
+			return !c.negated
+		}
+	}
+	return c.negated
+}
+
+func newSegment(source string, fold bool) (segment, error) {
+	s := segment{fold: fold}
+	if fold {
+		source = lower(source)
+	}
+	for source != "" {
+		t, rest, err := nextToken(source)
+		if err != nil {
+			return segment{}, err
+		}
+		source = rest
+		s.add(t)
+	}
+	return s, nil
+}
+
+// add joins literals, and stars that follow each other.
+func (s *segment) add(t token) {
+	if n := len(s.tokens); n > 0 {
+		last := &s.tokens[n-1]
+		if last.kind == tokenStar && t.kind == tokenStar {
+			return
+		}
+		if last.kind == tokenLiteral && t.kind == tokenLiteral {
+			last.literal += t.literal
+			return
+		}
+	}
+	s.tokens = append(s.tokens, t)
+}
+
+var (
+	errDanglingEscape = errors.New(`a "\" at the end escapes nothing`)
+	errOpenClass      = errors.New(`a "[" is not closed by "]"; write "\\[" for the character itself`)
+	errBackwards      = errors.New(`a range in "[…]" runs backwards`)
+)
+
+func nextToken(source string) (token, string, error) {
+	switch source[0] {
+	case '*':
+		return token{kind: tokenStar}, source[1:], nil
+	case '?':
+		return token{kind: tokenOne}, source[1:], nil
+	case '[':
+		c, rest, err := newClass(source[1:])
+		return token{kind: tokenClass, class: c}, rest, err
+	case '\\':
+		if len(source) == 1 {
+			return token{}, "", errDanglingEscape
+		}
+		_, n := next(source, 1)
+		return token{literal: source[1 : 1+n]}, source[1+n:], nil
+	}
+	end := strings.IndexAny(source, `*?[\`)
+	if end < 0 {
+		end = len(source)
+	}
+	return token{literal: source[:end]}, source[end:], nil
+}
+
+// newClass reads what follows "[", up to and with "]". As in a shell, a "]" that
+// comes first stands for itself.
+func newClass(source string) (*class, string, error) {
+	c := &class{}
+	if source != "" && (source[0] == '!' || source[0] == '^') {
+		c.negated, source = true, source[1:]
+	}
+	for first := true; ; first = false {
+		if source == "" {
+			return nil, "", errOpenClass
+		}
+		if source[0] == ']' && !first {
+			return c, source[1:], nil
+		}
+		low, rest, err := classMember(source)
+		if err != nil {
+			return nil, "", err
+		}
+		high := low
+		if len(rest) > 1 && rest[0] == '-' && rest[1] != ']' {
+			if high, rest, err = classMember(rest[1:]); err != nil {
+				return nil, "", err
+			}
+		}
+		if high < low {
+			return nil, "", errBackwards
+		}
+		c.ranges = append(c.ranges, [2]rune{low, high})
+		source = rest
+	}
+}
+
+func classMember(source string) (rune, string, error) {
+	if source[0] == '\\' {
+		if source = source[1:]; source == "" {
+			return 0, "", errOpenClass
+		}
+	}
+	r, n := next(source, 0)
+	return r, source[n:], nil
+}
+
+// next returns the character at i and its length. A byte that is not UTF-8 is a
+// character of its own.
+func next[T bytestring](text T, i int) (rune, int) {
+	if b := text[i]; b < utf8.RuneSelf {
+		return rune(b), 1
+	}
+	var buffer [utf8.UTFMax]byte
+	n := copy(buffer[:], text[i:])
+	return utf8.DecodeRune(buffer[:n])
+}
+
+// matchSegment matches the whole of text.
+func matchSegment[T bytestring](s *segment, text T) bool {
+	at, i := 0, 0         // token, place in text
+	star, resume := -1, 0 // behind the last star, and where it ends so far
+	for i < len(text) || at < len(s.tokens) {
+		if at < len(s.tokens) {
+			if s.tokens[at].kind == tokenStar {
+				at++
+				if at == len(s.tokens) {
+					return true
+				}
+				star, resume = at, i
+				continue
+			}
+			if n := s.matchToken(at, len(text)-i); n != 0 {
+				if n = matchToken(&s.tokens[at], s.fold, text[i:]); n > 0 {
+					at, i = at+1, i+n
+					continue
+				}
+			}
+		}
+		if star < 0 || resume >= len(text) {
+			return false
+		}
+		_, n := next(text, resume)
+		resume += n
+		at, i = star, resume
+	}
+	return true
+}
+
+// matchToken quickly tells that fewer bytes are left than the token needs.
+func (s *segment) matchToken(at, left int) int {
+	if left == 0 || len(s.tokens[at].literal) > left {
+		return 0
+	}
+	return 1
+}
+
+// matchToken returns how many bytes at the start of text the token matches.
+func matchToken[T bytestring](t *token, fold bool, text T) int {
+	if t.kind == tokenLiteral {
+		if hasPrefix(text, t.literal, fold) {
+			return len(t.literal)
+		}
+		return 0
+	}
+	r, n := next(text, 0)
+	if fold {
+		r = lowerRune(r)
+	}
+	if t.kind == tokenClass && !t.class.has(r) {
+		return 0
+	}
+	return n
+}
+
+func hasPrefix[T bytestring](text T, prefix string, fold bool) bool {
+	if len(text) < len(prefix) {
+		return false
+	}
+	if !fold {
+		return string(text[:len(prefix)]) == prefix
+	}
+	for i := range len(prefix) {
+		if lowerByte(text[i]) != prefix[i] {
+			return false
+		}
+	}
+	return true
+}
+
+// expand returns the alternatives that braces stand for.
+func expand(source string) ([]string, error) {
+	if len(source) > maxPattern {
+		return nil, fmt.Errorf("the pattern is longer than %d bytes", maxPattern)
+	}
+	if !utf8.ValidString(source) || hasControl(source) {
+		return nil, errors.New("the pattern holds a NUL, a line end or damaged UTF-8, which no name can hold")
+	}
+	e := expander{}
+	if err := e.expand("", source); err != nil {
+		return nil, err
+	}
+	return e.done, nil
+}
+
+type expander struct {
+	done  []string
+	bytes int
+}
+
+// expand appends what head and the alternatives of tail make. It replaces the
+// first braces by each of their alternatives, and goes on with the rest.
+func (e *expander) expand(head, tail string) error {
+	open := braces(tail)
+	if open < 0 {
+		return e.add(head + tail)
+	}
+	parts, rest, err := alternatives(tail[open+1:])
+	if err != nil {
+		return err
+	}
+	for _, part := range parts {
+		// The part may hold braces itself.
+		if err := e.expand(head+tail[:open], part+rest); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (e *expander) add(text string) error {
+	e.done = append(e.done, text)
+	e.bytes += len(text)
+	if len(e.done) > maxAlternatives || e.bytes > maxExpanded {
+		return fmt.Errorf("the braces stand for more than %d patterns, or %d bytes", maxAlternatives, maxExpanded)
+	}
+	return nil
+}
+
+// braces finds the first "{" that stands for alternatives, or returns -1.
+func braces(s string) int {
+	for i := 0; i < len(s); i++ {
+		switch s[i] {
+		case '\\':
+			i++
+		case '[':
+			i = skipClass(s, i)
+		case '{':
+			return i
+		}
+	}
+	return -1
+}
+
+// skipClass returns the place of the "]" that closes the class at i, or i.
+func skipClass(s string, i int) int {
+	if _, rest, err := newClass(s[i+1:]); err == nil {
+		return len(s) - len(rest) - 1
+	}
+	return i
+}
+
+var errOpenBrace = errors.New(`a "{" is not closed by "}"; write "\\{" for the character itself`)
+
+// alternatives splits what follows "{" at its commas and returns what stands
+// behind the "}".
+func alternatives(s string) (parts []string, rest string, err error) {
+	depth, start := 0, 0
+	for i := 0; i < len(s); i++ {
+		switch s[i] {
+		case '\\':
+			i++
+		case '[':
+			i = skipClass(s, i)
+		case '{':
+			depth++
+		case ',':
+			if depth == 0 {
+				parts, start = append(parts, s[start:i]), i+1
+			}
+		case '}':
+			if depth == 0 {
+				return append(parts, s[start:i]), s[i+1:], nil
+			}
+			depth--
+		}
+	}
+	return nil, "", errOpenBrace
+}
+
+// lower returns s with ASCII letters in lower case and nothing else changed.
+func lower(s string) string {
+	b := []byte(s)
+	for i := range b {
+		b[i] = lowerByte(b[i])
+	}
+	return string(b)
+}
+
+func lowerByte(b byte) byte {
+	if b >= 'A' && b <= 'Z' {
+		return b - 'A' + 'a'
+	}
+	return b
+}
+
+func lowerRune(r rune) rune {
+	if r < utf8.RuneSelf {
+		return rune(lowerByte(byte(r)))
+	}
+	return r
+}

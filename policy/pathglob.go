@@ -1,0 +1,215 @@
+package policy
+
+import (
+	"errors"
+	"strings"
+)
+
+// A pathGlob matches absolute, cleaned paths. "**" between two slashes is any
+// number of components, none included: "/incoming/**" is the directory itself
+// and all that is below it, "**/*.exe" is every path that ends so. All else
+// stays within a component.
+type pathGlob struct {
+	source       string
+	alternatives []route
+}
+
+// A route is a path glob without braces.
+type route struct {
+	segments []segment
+	head     int    // segments in front of the first "**"; all, when there is none
+	tail     string // what the last component ends with, as far as it is fixed
+}
+
+var (
+	errRelativePattern = errors.New(`a path pattern starts with "/" or with "**/", since it is compared with absolute paths`)
+	errUncleanPattern  = errors.New(`a path pattern holds no "." or "..", no "//" and no "/" at its end, since it is compared with cleaned paths`)
+	errDeepInside      = errors.New(`"**" stands alone between slashes, as in "/incoming/**" or "**/*.exe"`)
+)
+
+func newPathGlob(source string) (*pathGlob, error) {
+	texts, err := expand(source)
+	if err != nil {
+		return nil, err
+	}
+	g := &pathGlob{source: source}
+	for _, text := range texts {
+		r, err := newRoute(text)
+		if err != nil {
+			return nil, err
+		}
+		g.alternatives = append(g.alternatives, r)
+	}
+	return g, nil
+}
+
+func newRoute(source string) (route, error) {
+	inside, absolute := strings.CutPrefix(source, "/")
+	if !absolute && source != "**" && !strings.HasPrefix(source, "**/") {
+		return route{}, errRelativePattern
+	}
+	r := route{}
+	if inside == "" {
+		return r, nil
+	}
+	for part := range strings.SplitSeq(inside, "/") {
+		s, err := newComponent(part)
+		if err != nil {
+			return route{}, err
+		}
+		r.segments = append(r.segments, s)
+	}
+	r.measure()
+	return r, nil
+}
+
+func newComponent(part string) (segment, error) {
+	switch {
+	case part == "" || part == "." || part == "..":
+		return segment{}, errUncleanPattern
+	case part == "**":
+		return segment{deep: true}, nil
+	case strings.Contains(part, "**"):
+		return segment{}, errDeepInside
+	}
+	return newSegment(part, false)
+}
+
+// measure fills in head and tail.
+func (r *route) measure() {
+	r.head = len(r.segments)
+	for i, s := range r.segments {
+		if s.deep {
+			r.head = i
+			break
+		}
+	}
+	last := r.segments[len(r.segments)-1]
+	if n := len(last.tokens); n > 0 && last.tokens[n-1].kind == tokenLiteral {
+		r.tail = last.tokens[n-1].literal
+	}
+}
+
+func (g *pathGlob) match(path []byte) bool {
+	for i := range g.alternatives {
+		if g.alternatives[i].match(path) {
+			return true
+		}
+	}
+	return false
+}
+
+// covers tells whether the directory and whatever may be below it match.
+func (g *pathGlob) covers(directory []byte) bool {
+	for i := range g.alternatives {
+		r := &g.alternatives[i]
+		if n := len(r.segments); n > 0 && r.segments[n-1].deep && r.match(directory) {
+			return true
+		}
+	}
+	return false
+}
+
+// reaches tells whether something below the directory may match, given that its
+// name ends with tail.
+func (g *pathGlob) reaches(directory, tail []byte) bool {
+	for i := range g.alternatives {
+		r := &g.alternatives[i]
+		if mayEndAlike(r.tail, tail) && r.reaches(directory) {
+			return true
+		}
+	}
+	return false
+}
+
+// holds tells whether the directory is an ancestor of a place that the pattern
+// spells out, up to its first "**": who renames the directory moves that place.
+func (g *pathGlob) holds(directory []byte) bool {
+	for i := range g.alternatives {
+		r := &g.alternatives[i]
+		if matched, whole := r.along(directory); whole && matched < r.head {
+			return true
+		}
+	}
+	return false
+}
+
+// mayEndAlike tells whether a text may end with both a and b.
+func mayEndAlike(a string, b []byte) bool {
+	n := min(len(a), len(b))
+	return a[len(a)-n:] == string(b[len(b)-n:])
+}
+
+// match walks path and pattern side by side. As within a component, only the
+// last "**" is ever taken back.
+func (r *route) match(path []byte) bool {
+	path = inside(path)
+	at, i := 0, 0
+	deep, resume := -1, 0
+	for i < len(path) {
+		if at < len(r.segments) {
+			s := &r.segments[at]
+			if s.deep {
+				at++
+				if at == len(r.segments) {
+					return true
+				}
+				deep, resume = at, i
+				continue
+			}
+			if end := component(path, i); matchSegment(s, path[i+1:end]) {
+				at, i = at+1, end
+				continue
+			}
+		}
+		if deep < 0 {
+			return false
+		}
+		resume = component(path, resume)
+		at, i = deep, resume
+	}
+	for at < len(r.segments) && r.segments[at].deep {
+		at++
+	}
+	return at == len(r.segments)
+}
+
+// along walks the segments in front of the first "**" along the path. It
+// returns how many matched, and whether that was the whole path.
+func (r *route) along(path []byte) (matched int, whole bool) {
+	path = inside(path)
+	for i := 0; i < len(path); matched++ {
+		end := component(path, i)
+		if matched == r.head || !matchSegment(&r.segments[matched], path[i+1:end]) {
+			return matched, false
+		}
+		i = end
+	}
+	return matched, true
+}
+
+// reaches is pathGlob.reaches: the path ends in front of the pattern's end, or
+// inside of a "**", which goes on below.
+func (r *route) reaches(directory []byte) bool {
+	matched, whole := r.along(directory)
+	if whole {
+		return matched < len(r.segments)
+	}
+	return matched == r.head && r.head < len(r.segments)
+}
+
+// inside makes the root the empty path: no component.
+func inside(path []byte) []byte {
+	if len(path) == 1 {
+		return path[:0]
+	}
+	return path
+}
+
+// component returns the end of the component whose slash stands at i.
+func component(path []byte, i int) int {
+	for i++; i < len(path) && path[i] != '/'; {
+		i++
+	}
+	return i
+}

@@ -1,0 +1,243 @@
+package policy
+
+import (
+	"bytes"
+	"strings"
+)
+
+// A target is a place that a command touches in one of the ways its argument
+// can be read. An allowing rule has to match all of them, a denying one any.
+type target struct {
+	start, end         int32 // the cleaned path in work.text
+	tailStart, tailEnd int32 // with targetBelow: what a touched name ends with
+	how                targetFlags
+}
+
+type targetFlags uint8
+
+const (
+	// targetUnknown: it cannot be known which place is meant.
+	targetUnknown targetFlags = 1 << iota
+	// targetBelow: what is below the path is touched, or may be.
+	targetBelow
+	// targetCarries: what is below the path goes along with it.
+	targetCarries
+	// targetOdd: a reading that at most reaches an oddly named entry of the
+	// working directory. It can make a rule deny, and needs no rule to allow it.
+	targetOdd
+	// targetSource: named by RNFR, decided with RNTO.
+	targetSource
+)
+
+// maxTargets bounds how many ways to read one argument are followed. An argument
+// with more means an unknown place.
+const maxTargets = 24
+
+// A base is what an argument is read against.
+type base struct {
+	directory string
+	how       targetFlags
+	lists     bool // a directory's contents are shown, not only itself touched
+}
+
+func (b base) with(how targetFlags) base {
+	b.how |= how
+	return b
+}
+
+// path adds every place that the argument may mean to a server: as it stands;
+// without the blanks around it, which many servers drop; without quotes, which
+// some take off.
+func (w *work) path(argument string, b base) {
+	w.spelling(argument, b)
+	left := strings.TrimLeft(argument, blanks)
+	trimmed := strings.TrimRight(left, blanks)
+	if left != argument {
+		w.spelling(left, b)
+	}
+	if trimmed != left {
+		w.spelling(trimmed, b)
+	}
+	if inner, _, ok := unquote(trimmed); ok {
+		w.spelling(inner, b)
+	}
+}
+
+// spelling adds the places that one spelling may mean.
+func (w *work) spelling(s string, b base) {
+	w.place(s, b)
+	if needsWindows(s) {
+		if plain, ok := windows(s); ok {
+			w.place(plain, b)
+		} else {
+			w.unknown(b)
+		}
+	}
+	if strings.IndexByte(s, '\\') >= 0 {
+		// To glob(3), which some servers give every path to, "\." is ".".
+		w.shell(strings.ReplaceAll(s, `\`, ""), b)
+		w.place(strings.ReplaceAll(s, `\`, ""), b)
+	}
+	w.shell(s, b)
+}
+
+// shell adds what the path means where "~" and wildcards are expanded.
+func (w *work) shell(s string, b base) {
+	// "~$report.docx" is an office program's lock file; no user's name starts so.
+	if strings.HasPrefix(s, "~") && !strings.HasPrefix(s, "~$") {
+		w.unknown(b)
+	}
+	meta := strings.IndexAny(s, "*?[{")
+	if meta < 0 {
+		return
+	}
+	slash := strings.LastIndexByte(s[:meta], '/')
+	directory, rest := s[:slash+1], s[slash+1:]
+	if mayClimb(rest) {
+		w.unknown(b)
+		return
+	}
+	tail := ""
+	if !b.lists {
+		tail = rest[strings.LastIndexAny(rest, "*?[]{},/\\")+1:]
+	}
+	w.below(directory, tail, b)
+}
+
+// mayClimb tells whether a wildcard pattern may lead out of the directory it
+// stands in. Patterns match a leading dot only when they spell it out, so that
+// "*" is never "..", but ".*" is. Braces can make anything of anything, unless
+// they stand in one component with some character that always stays.
+func mayClimb(pattern string) bool {
+	if strings.IndexByte(pattern, '{') >= 0 {
+		return strings.ContainsAny(pattern, "/~") || !keepsCharacter(pattern)
+	}
+	for component := range strings.SplitSeq(pattern, "/") {
+		if component == ".." || strings.HasPrefix(component, ".") && strings.ContainsAny(component, "*?[") {
+			return true
+		}
+	}
+	return false
+}
+
+// keepsCharacter tells whether a letter or digit stands outside of all braces
+// and brackets, so that no expansion is "..".
+func keepsCharacter(pattern string) bool {
+	depth := 0
+	for i := range len(pattern) {
+		switch b := pattern[i]; {
+		case b == '{' || b == '[':
+			depth++
+		case b == '}' || b == ']':
+			depth--
+		case depth == 0 && (b >= '0' && b <= '9' || upperByte(b) >= 'A' && upperByte(b) <= 'Z'):
+			return true
+		}
+	}
+	return false
+}
+
+// place adds the cleaned path.
+func (w *work) place(argument string, b base) {
+	if !strings.HasPrefix(argument, "/") && !isAbsolute(b.directory) {
+		w.unknown(b)
+		return
+	}
+	start := len(w.text)
+	w.text = clean(w.text, b.directory, argument)
+	w.add(target{start: int32(start), end: int32(len(w.text)), how: b.how})
+}
+
+// below adds everything under the directory whose name ends with tail.
+func (w *work) below(directory, tail string, b base) {
+	if !strings.HasPrefix(directory, "/") && !isAbsolute(b.directory) {
+		w.unknown(b)
+		return
+	}
+	t := target{start: int32(len(w.text)), how: b.how | targetBelow}
+	w.text = clean(w.text, b.directory, directory)
+	t.end = int32(len(w.text))
+	w.text = append(w.text, tail...)
+	t.tailStart, t.tailEnd = t.end, int32(len(w.text))
+	w.add(t)
+}
+
+func (w *work) unknown(b base) {
+	w.add(target{how: b.how | targetUnknown})
+}
+
+// add appends the target unless an equal one is there.
+func (w *work) add(t target) {
+	for i := range w.targets[:w.count] {
+		if w.same(&w.targets[i], &t) {
+			return
+		}
+	}
+	if w.count == maxTargets {
+		w.targets[maxTargets-1] = target{how: targetUnknown}
+		return
+	}
+	w.targets[w.count] = t
+	w.count++
+}
+
+func (w *work) same(a, b *target) bool {
+	return a.how == b.how && bytes.Equal(w.pathOf(a), w.pathOf(b)) && bytes.Equal(w.tailOf(a), w.tailOf(b))
+}
+
+func (w *work) pathOf(t *target) []byte { return w.text[t.start:t.end] }
+func (w *work) tailOf(t *target) []byte { return w.text[t.tailStart:t.tailEnd] }
+
+// unquote takes "name" apart from what follows it. Inside, quotes are doubled.
+func unquote(s string) (inner, rest string, ok bool) {
+	if s == "" || s[0] != '"' && s[0] != '\'' {
+		return "", "", false
+	}
+	quote := s[:1]
+	var b strings.Builder
+	for s = s[1:]; ; {
+		before, after, found := strings.Cut(s, quote)
+		b.WriteString(before)
+		if !found {
+			return b.String(), "", true // some servers do not mind
+		}
+		if !strings.HasPrefix(after, quote) {
+			return b.String(), after, true
+		}
+		b.WriteString(quote)
+		s = after[1:]
+	}
+}
+
+// needsWindows tells whether a server on Windows reads the path otherwise.
+func needsWindows(s string) bool {
+	return strings.IndexByte(s, '\\') >= 0 || hasDrive(s) || strings.Contains(s, "::$") ||
+		strings.Contains(s, " /") || strings.Contains(s, "./") || strings.HasSuffix(s, ".") || strings.HasSuffix(s, " ")
+}
+
+func hasDrive(s string) bool {
+	return len(s) > 1 && s[1] == ':' && upperByte(s[0]) >= 'A' && upperByte(s[0]) <= 'Z'
+}
+
+// windows returns the path as Windows reads it: backslashes separate, blanks and
+// dots at the end of a name do not count, and a name may say which of the file's
+// streams is meant. Not ok are names like "...", which were once places.
+func windows(s string) (string, bool) {
+	if hasDrive(s) {
+		s = s[2:]
+	}
+	components := strings.Split(strings.ReplaceAll(s, `\`, "/"), "/")
+	for i, c := range components {
+		c, _, _ = strings.Cut(c, "::$")
+		c = strings.TrimRight(c, " ")
+		if c != "." && c != ".." {
+			trimmed := strings.TrimRight(c, " .")
+			if trimmed == "" && strings.Count(c, ".") > 1 {
+				return "", false
+			}
+			c = trimmed
+		}
+		components[i] = c
+	}
+	return strings.Join(components, "/"), true
+}
