@@ -27,8 +27,17 @@ func (p *Policy) Decide(q Request) Decision {
 // is reported to trace, if there is one.
 func (p *Policy) decide(w *work, verb verbID, trace *[]Step) Decision {
 	kind := p.vocabulary.kinds[verb]
-	for _, i := range p.candidates[verb] {
-		r := &p.rules[i]
+	needed, only := w.gates()
+	for i := range p.candidates[verb] {
+		c := &p.candidates[verb][i]
+		r := c.rule
+		place := only
+		if r.action == Allow {
+			place = needed
+		}
+		if trace == nil && place != nil && !startsWith(place, c.prefix) {
+			continue
+		}
 		failed, err := r.check(p, w)
 		if trace != nil {
 			*trace = append(*trace, p.step(r, failed, err))
@@ -49,6 +58,26 @@ func (p *Policy) decide(w *work, verb verbID, trace *[]Step) Decision {
 		d.Reply = defaultReply(d.Action, kind)
 	}
 	return d
+}
+
+// gates returns what sorts rules out by the start of their patterns: a path that
+// an allowing rule has to match, and the one path that any other rule can match.
+// They are nil when there is no such path.
+func (w *work) gates() (needed, only []byte) {
+	for i := range w.targets[:w.count] {
+		t := &w.targets[i]
+		if w.count == 1 && t.how == 0 {
+			only = w.pathOf(t)
+		}
+		if needed == nil && t.how&(targetOdd|targetUnknown) == 0 {
+			needed = w.pathOf(t)
+		}
+	}
+	return needed, only
+}
+
+func startsWith(path []byte, prefix string) bool {
+	return len(path) >= len(prefix) && string(path[:len(prefix)]) == prefix
 }
 
 func (p *Policy) matched(r *rule, kind replyKind) Decision {

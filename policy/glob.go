@@ -47,6 +47,13 @@ func newGlob(source string, fold bool) (*glob, error) {
 
 func (g *glob) match(text string) bool {
 	for i := range g.alternatives {
+		if s := &g.alternatives[i]; len(s.tokens) > 0 && !s.fold && s.tokens[0].kind == tokenLiteral {
+			// Most patterns are a name, or start with one.
+			first := s.tokens[0].literal
+			if len(text) < len(first) || text[:len(first)] != first {
+				continue
+			}
+		}
 		if matchSegment(&g.alternatives[i], text) {
 			return true
 		}

@@ -18,6 +18,7 @@ type pathGlob struct {
 type route struct {
 	segments []segment
 	head     int    // segments in front of the first "**"; all, when there is none
+	prefix   string // what every path that matches starts with
 	tail     string // what the last component ends with, as far as it is fixed
 }
 
@@ -75,9 +76,10 @@ func newComponent(part string) (segment, error) {
 	return newSegment(part, false)
 }
 
-// measure fills in head and tail.
+// measure fills in head, prefix and tail.
 func (r *route) measure() {
 	r.head = len(r.segments)
+	r.prefix = fixedPrefix(r.segments)
 	for i, s := range r.segments {
 		if s.deep {
 			r.head = i
@@ -90,9 +92,30 @@ func (r *route) measure() {
 	}
 }
 
+// fixedPrefix is cut off in front of the first wildcard. "**" may stand for
+// nothing, with the slash in front of it.
+func fixedPrefix(segments []segment) string {
+	var b strings.Builder
+	for _, s := range segments {
+		if s.deep {
+			break
+		}
+		b.WriteByte('/')
+		if s.tokens[0].kind == tokenLiteral {
+			b.WriteString(s.tokens[0].literal)
+		}
+		if len(s.tokens) > 1 || s.tokens[0].kind != tokenLiteral {
+			break
+		}
+	}
+	return b.String()
+}
+
 func (g *pathGlob) match(path []byte) bool {
 	for i := range g.alternatives {
-		if g.alternatives[i].match(path) {
+		// Most rules are about another place, which the first bytes show.
+		r := &g.alternatives[i]
+		if startsWith(path, r.prefix) && r.match(path) {
 			return true
 		}
 	}

@@ -16,7 +16,7 @@ type Policy struct {
 	fallback   Action // default: when no rule matches
 	vocabulary *vocabulary
 	rules      []rule
-	candidates [][]uint16 // by verb: the rules that name it, in the order of the file
+	candidates [][]candidate // by verb: the rules that name it, in the order of the file
 	limits     []limit
 	replies    []replyRule
 	tests      []test
@@ -39,16 +39,43 @@ func (p *Policy) At() Place { return p.at }
 // Monitor tells whether the policy only watches.
 func (p *Policy) Monitor() bool { return p.monitor }
 
+// A candidate is a rule that names a verb, with what sorts it out fastest.
+type candidate struct {
+	rule   *rule
+	prefix string // what a path starts with that the rule's patterns match
+}
+
 // index fills in candidates.
 func (p *Policy) index() {
-	p.candidates = make([][]uint16, len(p.vocabulary.names))
+	p.candidates = make([][]candidate, len(p.vocabulary.names))
 	for i := range p.rules {
+		c := candidate{rule: &p.rules[i], prefix: p.rules[i].prefix()}
 		for id := range p.candidates {
-			if p.rules[i].verbs.has(verbID(id)) {
-				p.candidates[id] = append(p.candidates[id], uint16(i))
+			if c.rule.verbs.has(verbID(id)) {
+				p.candidates[id] = append(p.candidates[id], c)
 			}
 		}
 	}
+}
+
+// prefix is what every path starts with that one of the rule's patterns matches;
+// "" when nothing can be said.
+func (r *rule) prefix() string {
+	first, common := true, ""
+	for _, g := range r.paths.elements {
+		for i := range g.alternatives {
+			prefix := g.alternatives[i].prefix
+			if first {
+				common, first = prefix, false
+			}
+			n := 0
+			for n < min(len(common), len(prefix)) && common[n] == prefix[n] {
+				n++
+			}
+			common = common[:n]
+		}
+	}
+	return common
 }
 
 // take returns work for one decision; give gives it back.

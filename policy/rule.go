@@ -41,10 +41,10 @@ type Matcher uint8
 const (
 	NoMatcher Matcher = iota // none: all of them matched
 	MatchCommands
+	MatchPaths
 	MatchFrom
 	MatchUsers
 	MatchHosts
-	MatchPaths
 	MatchArguments
 	MatchWhen
 )
@@ -73,11 +73,12 @@ func (m Matcher) String() string {
 // check returns the first matcher that does not match. The verbs have been
 // looked at already. An error is the expression's.
 func (r *rule) check(p *Policy, w *work) (Matcher, error) {
-	if m := r.who.check(&w.request, r.action != Allow); m != NoMatcher {
-		return m, nil
-	}
+	// Paths come first: they are what the rules of a large policy differ in.
 	if r.paths.given && !r.matchPaths(w) {
 		return MatchPaths, nil
+	}
+	if m := r.who.check(&w.request, r.action != Allow); m != NoMatcher {
+		return m, nil
 	}
 	if r.arguments.given && !r.matchArguments(p, w) {
 		return MatchArguments, nil

@@ -45,8 +45,8 @@ func (p *Policy) forms(verb string) []verbID {
 }
 
 func (p *Policy) neverAllows(w *work, id verbID) bool {
-	for _, i := range p.candidates[id] {
-		r := &p.rules[i]
+	for i := range p.candidates[id] {
+		r := p.candidates[id][i].rule
 		switch r.outright(p, w) {
 		case perhaps:
 			if r.action == Allow {

@@ -49,6 +49,10 @@ func (b base) with(how targetFlags) base {
 // without the blanks around it, which many servers drop; without quotes, which
 // some take off.
 func (w *work) path(argument string, b base) {
+	if isPlain(argument) {
+		w.place(argument, b)
+		return
+	}
 	w.spelling(argument, b)
 	left := strings.TrimLeft(argument, blanks)
 	trimmed := strings.TrimRight(left, blanks)
@@ -61,6 +65,30 @@ func (w *work) path(argument string, b base) {
 	if inner, _, ok := unquote(trimmed); ok {
 		w.spelling(inner, b)
 	}
+}
+
+// isPlain tells that an argument can be read in one way only: nothing in it is
+// a blank, a quote, a wildcard or a matter for Windows. Most are.
+func isPlain(s string) bool {
+	start := 0 // of the component
+	for i := range len(s) {
+		switch s[i] {
+		case '\\', '*', '?', '[', '{', '~', '"', '\'', ':', ' ', '\t', '\v', '\f':
+			return false
+		case '/':
+			if endsOdd(s[start:i]) {
+				return false
+			}
+			start = i + 1
+		}
+	}
+	return !endsOdd(s[start:])
+}
+
+// endsOdd tells whether a component ends with what Windows drops.
+func endsOdd(component string) bool {
+	n := len(component)
+	return n > 0 && (component[n-1] == '.' || component[n-1] == ' ') && component != "." && component != ".."
 }
 
 // spelling adds the places that one spelling may mean.
@@ -211,8 +239,17 @@ func unquote(s string) (inner, rest string, ok bool) {
 
 // needsWindows tells whether a server on Windows reads the path otherwise.
 func needsWindows(s string) bool {
-	return strings.IndexByte(s, '\\') >= 0 || hasDrive(s) || strings.Contains(s, "::$") ||
-		strings.Contains(s, " /") || strings.Contains(s, "./") || strings.HasSuffix(s, ".") || strings.HasSuffix(s, " ")
+	if hasDrive(s) || strings.IndexByte(s, '\\') >= 0 || strings.Contains(s, "::$") {
+		return true
+	}
+	for s != "" {
+		var component string
+		component, s, _ = strings.Cut(s, "/")
+		if endsOdd(component) {
+			return true
+		}
+	}
+	return false
 }
 
 func hasDrive(s string) bool {

@@ -1,0 +1,82 @@
+package policy_test
+
+import (
+	"fmt"
+	"net/netip"
+	"strings"
+	"testing"
+
+	"github.com/ftpsproxy/ftpsproxy/policy"
+)
+
+// rules writes n rules of which only the last matches; each of the others fails
+// at its last matcher but the condition.
+func rules(n int, when string) string {
+	var b strings.Builder
+	for i := range n - 1 {
+		fmt.Fprintf(&b, "rule \"r%d\" {\n commands = [\"@write\", \"MKD\"]\n users = [\"partner-*\"]\n from = [\"198.51.100.0/24\"]\n paths = [\"/partners/p%d/**\"]\n action = \"allow\"\n}\n", i, i)
+	}
+	fmt.Fprintf(&b, "rule \"last\" {\n commands = [\"@write\"]\n paths = [\"/incoming/**\"]\n%s action = \"allow\"\n}\n", when)
+	return b.String()
+}
+
+func benchmark(b *testing.B, n int, when, line string) {
+	p := compile(b, rules(n, when))
+	q := in(b, "/incoming", line)
+	q.Client = netip.MustParseAddr("198.51.100.4")
+	q.TLS = policy.TLS{Active: true, Version: "1.3"}
+	if d := p.Decide(q); d.Rule != "last" {
+		b.Fatalf("%+v", d)
+	}
+	b.ReportAllocs()
+	for b.Loop() {
+		p.Decide(q)
+	}
+}
+
+func BenchmarkDecide(b *testing.B) {
+	for _, n := range []int{1, 10, 100, 1000} {
+		b.Run(fmt.Sprintf("rules=%d", n), func(b *testing.B) { benchmark(b, n, "", "STOR report.csv") })
+	}
+}
+
+func BenchmarkDecideWhen(b *testing.B) {
+	const when = "when = tls.version == \"1.3\" && matches(command.path, \"^/incoming/[a-z.]+$\")\n"
+	for _, n := range []int{1, 100} {
+		b.Run(fmt.Sprintf("rules=%d", n), func(b *testing.B) { benchmark(b, n, when, "STOR report.csv") })
+	}
+}
+
+// Listings with options have the most readings of all everyday commands.
+func BenchmarkDecideListing(b *testing.B) {
+	p := compile(b, "rule \"last\" {\n commands = [\"@list\"]\n paths = [\"/incoming/**\"]\n action = \"allow\"\n}\n")
+	q := in(b, "/incoming", "LIST -la sub")
+	b.ReportAllocs()
+	for b.Loop() {
+		p.Decide(q)
+	}
+}
+
+func BenchmarkCompile(b *testing.B) {
+	text := "policy \"p\" {\n" + rules(1000, "") + "}\n"
+	for b.Loop() {
+		if p, diags, _ := compileText(b, "p.hcl", text); p == nil {
+			b.Fatal(diags)
+		}
+	}
+}
+
+// Deciding takes no memory where no rule with an expression is asked.
+func TestDecideDoesNotAllocate(t *testing.T) {
+	p := compile(t, rules(100, ""))
+	for _, line := range []string{"STOR report.csv", "STOR ../../etc/passwd", "NOOP", "SITE CHMOD 644 a", "LIST -la sub", "RNTO b", "FOO bar"} {
+		q := in(t, "/incoming", line)
+		q.RenameFrom = policy.Source{Argument: "a", Directory: "/incoming"}
+		q.Client = netip.MustParseAddr("198.51.100.4")
+		p.Decide(q)
+		// The pool may lose its work to the garbage collector once.
+		if n := testing.AllocsPerRun(200, func() { p.Decide(q) }); n > 0.5 {
+			t.Errorf("%s: %v allocations", line, n)
+		}
+	}
+}
