@@ -150,7 +150,7 @@ func isTime(word string) bool {
 // name in the working directory, which no client means; it must not make a rule
 // for the other reading useless.
 func odd(argument string) targetFlags {
-	if strings.Contains(argument, "..") || strings.ContainsAny(argument, "\\") {
+	if strings.Contains(argument, "/..") || strings.Contains(argument, `\`) {
 		return 0
 	}
 	return targetOdd
@@ -161,13 +161,13 @@ func odd(argument string) targetFlags {
 // options between them.
 func (w *work) listing(argument string, b base) {
 	if strings.Trim(argument, blanks) == "" {
-		w.place("", w.recursion(argument, b))
+		w.place("", recursion(argument, b))
 		if argument != "" {
 			w.path(argument, b)
 		}
 		return
 	}
-	b = w.recursion(argument, b)
+	b = recursion(argument, b)
 	rest := argument
 	for isOption(rest) {
 		w.path(rest, b.with(odd(rest)))
@@ -200,13 +200,11 @@ func isOption(s string) bool {
 }
 
 // recursion looks for -R, in whatever company.
-func (w *work) recursion(s string, b base) base {
+func recursion(s string, b base) base {
 	for s != "" {
 		var word string
-		if word, s = cutWord(s); isOption(word) && strings.ContainsAny(word, "rR") {
-			if strings.ContainsAny(word, "R") || strings.HasPrefix(word, "--r") {
-				return b.with(targetBelow)
-			}
+		if word, s = cutWord(s); isOption(word) && (strings.Contains(word, "R") || strings.HasPrefix(word, "--r")) {
+			return b.with(targetBelow)
 		}
 	}
 	return b

@@ -1,6 +1,8 @@
 package policy
 
 import (
+	"bytes"
+	"slices"
 	"strings"
 	"testing"
 	"unicode/utf8"
@@ -143,26 +145,23 @@ func TestPathGlobRefuses(t *testing.T) {
 
 func TestPathGlobBelow(t *testing.T) {
 	tests := []struct {
-		pattern, directory, tail string
-		covers, reaches, holds   bool
+		pattern, directory     string
+		covers, reaches, holds bool
 	}{
-		{"/finance/**", "/", "", false, true, true},
-		{"/finance/**", "/finance", "", true, true, false},
-		{"/finance/**", "/finance/a", "", true, true, false},
-		{"/finance/**", "/incoming", "", false, false, false},
-		{"/finance", "/", "", false, true, true},
-		{"/finance", "/finance", "", false, false, false},
-		{"/*/secret/x", "/a", "", false, true, true},
-		{"/*/secret/x", "/a/b", "", false, false, false},
-		{"**/*.exe", "/incoming", "", false, true, false},
-		{"**/*.exe", "/incoming", ".pdf", false, false, false},
-		{"**/*.exe", "/incoming", "x.exe", false, true, false},
-		{"**/*.exe", "/incoming", "e", false, true, false},
-		{"/a/**/z/**", "/a", "", false, true, false},
-		{"/a/**/z/**", "/a/b/z", "", true, true, false},
-		{"/**", "/", "", true, true, false},
-		{"**", "/x", "", true, true, false},
-		{"/a*/**", "/", "", false, true, true},
+		{"/finance/**", "/", false, true, true},
+		{"/finance/**", "/finance", true, true, false},
+		{"/finance/**", "/finance/a", true, true, false},
+		{"/finance/**", "/incoming", false, false, false},
+		{"/finance", "/", false, true, true},
+		{"/finance", "/finance", false, false, false},
+		{"/*/secret/x", "/a", false, true, true},
+		{"/*/secret/x", "/a/b", false, false, false},
+		{"**/*.exe", "/incoming", false, true, false},
+		{"/a/**/z/**", "/a", false, true, false},
+		{"/a/**/z/**", "/a/b/z", true, true, false},
+		{"/**", "/", true, true, false},
+		{"**", "/x", true, true, false},
+		{"/a*/**", "/", false, true, true},
 	}
 	for _, tt := range tests {
 		g, err := newPathGlob(tt.pattern)
@@ -173,11 +172,47 @@ func TestPathGlobBelow(t *testing.T) {
 		if got := g.covers(d); got != tt.covers {
 			t.Errorf("%q covers all below %q: %t", tt.pattern, tt.directory, got)
 		}
-		if got := g.reaches(d, []byte(tt.tail)); got != tt.reaches {
-			t.Errorf("%q reaches below %q, %q: %t", tt.pattern, tt.directory, tt.tail, got)
+		if got := g.reaches(d); got != tt.reaches {
+			t.Errorf("%q reaches below %q: %t", tt.pattern, tt.directory, got)
 		}
 		if got := g.holds(d); got != tt.holds {
 			t.Errorf("%q holds %q: %t", tt.pattern, tt.directory, got)
+		}
+	}
+}
+
+func TestPathGlobChild(t *testing.T) {
+	tests := []struct {
+		pattern, directory, tail string
+		match, holds             bool
+	}{
+		{"**/*.exe", "/in", "", true, false},
+		{"**/*.exe", "/in", ".pdf", false, false},
+		{"**/*.exe", "/in", "x.exe", true, false},
+		{"**/*.exe", "/in", "e", true, false},
+		{"**/*.exe", "/", ".exe", true, false},
+		{"/in/secret/**", "/in", ".pdf", false, false},
+		{"/in/secret/**", "/in", "ret", true, false},
+		{"/in/secret/**", "/in/secret", ".pdf", true, false},
+		{"/in/secret/**", "/in", "", true, false},
+		{"/in/secret/x/**", "/in", "et", false, true},
+		{"/in/secret/x/**", "/in", "x", false, false},
+		{"/*", "/", "x", true, false},
+		{"/", "/", "", false, false},
+		{"/a", "/a", "", false, false},
+	}
+	for _, tt := range tests {
+		g, err := newPathGlob(tt.pattern)
+		if err != nil {
+			t.Fatal(err)
+		}
+		d := []byte(tt.directory)
+		child := []byte(strings.TrimSuffix(tt.directory, "/") + "/" + tt.tail)
+		if got := g.matchChild(child); got != tt.match {
+			t.Errorf("%q matches what ends as %q: %t", tt.pattern, child, got)
+		}
+		if got := g.holdsChild(d, []byte(tt.tail)); got != tt.holds {
+			t.Errorf("%q holds what ends as %q: %t", tt.pattern, child, got)
 		}
 	}
 }
@@ -273,8 +308,13 @@ func below(t *testing.T, g *pathGlob, directory []byte) {
 		if g.covers(directory) && !matches {
 			t.Fatalf("%q covers all below %q, but not %q", g.source, directory, inside)
 		}
-		if matches && !g.reaches(directory, []byte(name[len(name)-1:])) {
+		if matches && !g.reaches(directory) {
 			t.Fatalf("%q matches %q, but reaches nothing below %q", g.source, inside, directory)
+		}
+		slash := bytes.LastIndexByte(inside, '/')
+		child := append(slices.Clone(inside[:slash+1]), name[len(name)-1])
+		if matches && !g.matchChild(child) {
+			t.Fatalf("%q matches %q, but nothing that ends as %q", g.source, inside, child)
 		}
 	}
 }

@@ -19,7 +19,6 @@ type route struct {
 	segments []segment
 	head     int    // segments in front of the first "**"; all, when there is none
 	prefix   string // what every path that matches starts with
-	tail     string // what the last component ends with, as far as it is fixed
 }
 
 var (
@@ -76,7 +75,7 @@ func newComponent(part string) (segment, error) {
 	return newSegment(part, false)
 }
 
-// measure fills in head, prefix and tail.
+// measure fills in head and prefix.
 func (r *route) measure() {
 	r.head = len(r.segments)
 	r.prefix = fixedPrefix(r.segments)
@@ -86,10 +85,14 @@ func (r *route) measure() {
 			break
 		}
 	}
-	last := r.segments[len(r.segments)-1]
-	if n := len(last.tokens); n > 0 && last.tokens[n-1].kind == tokenLiteral {
-		r.tail = last.tokens[n-1].literal
+}
+
+// tail is what the component ends with, as far as it is fixed.
+func (s *segment) tail() string {
+	if n := len(s.tokens); n > 0 && s.tokens[n-1].kind == tokenLiteral {
+		return s.tokens[n-1].literal
 	}
+	return ""
 }
 
 // fixedPrefix is cut off in front of the first wildcard. "**" may stand for
@@ -115,7 +118,7 @@ func (g *pathGlob) match(path []byte) bool {
 	for i := range g.alternatives {
 		// Most rules are about another place, which the first bytes show.
 		r := &g.alternatives[i]
-		if startsWith(path, r.prefix) && r.match(path) {
+		if startsWith(path, r.prefix) && r.match(path, false) {
 			return true
 		}
 	}
@@ -126,19 +129,40 @@ func (g *pathGlob) match(path []byte) bool {
 func (g *pathGlob) covers(directory []byte) bool {
 	for i := range g.alternatives {
 		r := &g.alternatives[i]
-		if n := len(r.segments); n > 0 && r.segments[n-1].deep && r.match(directory) {
+		if n := len(r.segments); n > 0 && r.segments[n-1].deep && r.match(directory, false) {
 			return true
 		}
 	}
 	return false
 }
 
-// reaches tells whether something below the directory may match, given that its
-// name ends with tail.
-func (g *pathGlob) reaches(directory, tail []byte) bool {
+// reaches tells whether something below the directory may match.
+func (g *pathGlob) reaches(directory []byte) bool {
+	for i := range g.alternatives {
+		if g.alternatives[i].reaches(directory) {
+			return true
+		}
+	}
+	return false
+}
+
+// matchChild tells whether a path may match of whose last component only the end
+// is known, which is what the given path has there.
+func (g *pathGlob) matchChild(path []byte) bool {
+	for i := range g.alternatives {
+		if g.alternatives[i].match(path, true) {
+			return true
+		}
+	}
+	return false
+}
+
+// holdsChild is holds for such a path: the directory, and the end of the name in
+// it.
+func (g *pathGlob) holdsChild(directory, tail []byte) bool {
 	for i := range g.alternatives {
 		r := &g.alternatives[i]
-		if mayEndAlike(r.tail, tail) && r.reaches(directory) {
+		if matched, whole := r.along(directory); whole && matched+1 < r.head && mayEndAlike(r.segments[matched].tail(), tail) {
 			return true
 		}
 	}
@@ -164,9 +188,12 @@ func mayEndAlike(a string, b []byte) bool {
 }
 
 // match walks path and pattern side by side. As within a component, only the
-// last "**" is ever taken back.
-func (r *route) match(path []byte) bool {
-	path = inside(path)
+// last "**" is ever taken back. With open, of the path's last component only the
+// end is known.
+func (r *route) match(path []byte, open bool) bool {
+	if !open {
+		path = inside(path)
+	}
 	at, i := 0, 0
 	deep, resume := -1, 0
 	for i < len(path) {
@@ -180,7 +207,9 @@ func (r *route) match(path []byte) bool {
 				deep, resume = at, i
 				continue
 			}
-			if end := component(path, i); matchSegment(s, path[i+1:end]) {
+			end := component(path, i)
+			alike := open && end == len(path) && mayEndAlike(s.tail(), path[i+1:])
+			if alike || matchSegment(s, path[i+1:end]) {
 				at, i = at+1, end
 				continue
 			}

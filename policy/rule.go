@@ -179,24 +179,24 @@ func (r *rule) touches(w *work, t *target) bool {
 	if t.how&targetUnknown != 0 {
 		return len(r.paths.elements) > 0
 	}
-	path := w.pathOf(t)
 	for _, g := range r.paths.elements {
-		below := t.how&targetBelow != 0
-		switch {
-		case g.match(path) && (!below || mayMatchItself(w, t)):
-			return true
-		case below && g.reaches(path, w.tailOf(t)):
-			return true
-		case t.how&targetCarries != 0 && g.holds(path):
+		if t.how&targetChild != 0 && touchesChild(g, w, t) || t.how&targetChild == 0 && touchesPath(g, w.pathOf(t), t.how) {
 			return true
 		}
 	}
 	return false
 }
 
-// mayMatchItself tells whether the directory of a target counts itself: not when
-// only names in it are meant.
-func mayMatchItself(w *work, t *target) bool { return len(w.tailOf(t)) == 0 }
+func touchesPath(g *pathGlob, path []byte, how targetFlags) bool {
+	return g.match(path) ||
+		how&targetBelow != 0 && g.reaches(path) ||
+		how&targetCarries != 0 && g.holds(path)
+}
+
+func touchesChild(g *pathGlob, w *work, t *target) bool {
+	return g.matchChild(w.childOf(t)) ||
+		t.how&targetCarries != 0 && g.holdsChild(w.pathOf(t), w.tailOf(t))
+}
 
 // grants tells whether a pattern matches all of the target.
 func (r *rule) grants(w *work, t *target) bool {

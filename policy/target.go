@@ -8,9 +8,9 @@ import (
 // A target is a place that a command touches in one of the ways its argument
 // can be read. An allowing rule has to match all of them, a denying one any.
 type target struct {
-	start, end         int32 // the cleaned path in work.text
-	tailStart, tailEnd int32 // with targetBelow: what a touched name ends with
-	how                targetFlags
+	start, end int32 // the cleaned path in work.text
+	name, stop int32 // with targetChild: where the end of the name stands
+	how        targetFlags
 }
 
 type targetFlags uint8
@@ -20,6 +20,9 @@ const (
 	targetUnknown targetFlags = 1 << iota
 	// targetBelow: what is below the path is touched, or may be.
 	targetBelow
+	// targetChild: only names in the path itself are meant, of which the end is
+	// known. It comes with targetBelow, which is what has to be allowed.
+	targetChild
 	// targetCarries: what is below the path goes along with it.
 	targetCarries
 	// targetOdd: a reading that at most reaches an oddly named entry of the
@@ -125,11 +128,11 @@ func (w *work) shell(s string, b base) {
 		w.unknown(b)
 		return
 	}
-	tail := ""
-	if !b.lists {
-		tail = rest[strings.LastIndexAny(rest, "*?[]{},/\\")+1:]
+	if b.lists || strings.Contains(rest, "/") {
+		w.below(directory, b)
+		return
 	}
-	w.below(directory, tail, b)
+	w.child(directory, rest[strings.LastIndexAny(rest, `*?[]{},\`)+1:], b)
 }
 
 // mayClimb tells whether a wildcard pattern may lead out of the directory it
@@ -176,17 +179,26 @@ func (w *work) place(argument string, b base) {
 	w.add(target{start: int32(start), end: int32(len(w.text)), how: b.how})
 }
 
-// below adds everything under the directory whose name ends with tail.
-func (w *work) below(directory, tail string, b base) {
+// below adds everything under the directory.
+func (w *work) below(directory string, b base) {
+	w.place(directory, b.with(targetBelow))
+}
+
+// child adds the names in the directory that end with tail.
+func (w *work) child(directory, tail string, b base) {
 	if !strings.HasPrefix(directory, "/") && !isAbsolute(b.directory) {
 		w.unknown(b)
 		return
 	}
-	t := target{start: int32(len(w.text)), how: b.how | targetBelow}
+	t := target{start: int32(len(w.text)), how: b.how | targetBelow | targetChild}
 	w.text = clean(w.text, b.directory, directory)
 	t.end = int32(len(w.text))
+	if t.end-t.start > 1 {
+		w.text = append(w.text, '/')
+	}
+	t.name = int32(len(w.text))
 	w.text = append(w.text, tail...)
-	t.tailStart, t.tailEnd = t.end, int32(len(w.text))
+	t.stop = int32(len(w.text))
 	w.add(t)
 }
 
@@ -213,8 +225,9 @@ func (w *work) same(a, b *target) bool {
 	return a.how == b.how && bytes.Equal(w.pathOf(a), w.pathOf(b)) && bytes.Equal(w.tailOf(a), w.tailOf(b))
 }
 
-func (w *work) pathOf(t *target) []byte { return w.text[t.start:t.end] }
-func (w *work) tailOf(t *target) []byte { return w.text[t.tailStart:t.tailEnd] }
+func (w *work) pathOf(t *target) []byte  { return w.text[t.start:t.end] }
+func (w *work) childOf(t *target) []byte { return w.text[t.start:t.stop] }
+func (w *work) tailOf(t *target) []byte  { return w.text[t.name:t.stop] }
 
 // unquote takes "name" apart from what follows it. Inside, quotes are doubled.
 func unquote(s string) (inner, rest string, ok bool) {
