@@ -13,6 +13,7 @@ require (
 	go.uber.org/zap v1.28.0
 	goftp.io/server/v2 v2.0.3
 	golang.org/x/sys v0.49.0
+	golang.org/x/time v0.16.0
 )
 
 require (

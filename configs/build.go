@@ -159,6 +159,7 @@ func (b *builder) selfSigned() {
 func (b *builder) listener(l Listener) proxy.ListenerConfig {
 	c := l.Config
 	c.Upstream = b.upstreams[l.Upstream.Name]
+	c.Policy = b.settings.Policy(l.Policy.Name)
 	if c.TLS.Mode == proxy.TLSOff {
 		return c
 	}

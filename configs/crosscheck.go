@@ -30,12 +30,19 @@ func (d *decoder) crossCheck() {
 		}
 		d.upstreamTLS(u)
 	}
+	policies := newRegister("policy")
+	for _, p := range s.Policies {
+		d.define(policies, p.Name, p.at)
+	}
 	listeners := newRegister("listener")
 	for i, l := range s.Listeners {
 		d.define(listeners, l.Config.Name, l.at)
 		d.use(upstreams, l.Upstream)
 		for _, ref := range l.Certificates {
 			d.use(certificates, ref)
+		}
+		if l.Policy.Name != "" || l.Policy.at.Filename != "" {
+			d.use(policies, l.Policy)
 		}
 		d.needsCertificate(l)
 		d.collides(l, s.Listeners[:i])
@@ -49,6 +56,7 @@ func (d *decoder) crossCheck() {
 	}
 	d.unused(upstreams)
 	d.unused(certificates)
+	d.unused(policies)
 	d.shortIdle()
 }
 

@@ -38,7 +38,7 @@ type spec struct {
 type setting struct {
 	name     string
 	required bool
-	// later: a later version will understand it; see notYet and never.
+	// later: a later version will understand it; see notYet.
 	later bool
 	read  reader
 }
@@ -233,12 +233,5 @@ func notYet(name, harmless string) setting {
 			return nil
 		}
 		return mistake{unsupported, fmt.Sprintf("This version supports no value of %q but %q. Leave the setting out.", name, harmless)}
-	}}
-}
-
-// never is a setting whose every value asks for what a later version will do.
-func never(name string) setting {
-	return setting{name: name, later: true, read: func(cty.Value, hcl.Range) error {
-		return mistake{unsupported, fmt.Sprintf("This version does not support the setting %q. Leave it out.", name)}
 	}}
 }

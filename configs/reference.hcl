@@ -25,6 +25,10 @@ listener "ftp" {
   # tls mode is "off".
   certificate = ["main", "trial"]
 
+  # The name of a policy block, which decides about every command. Without one,
+  # everything that the proxy understands is allowed.
+  policy = "partners"
+
   # The text of our 220. One line; tell strangers nothing about the product.
   greeting = "FTP service ready"
 
@@ -179,6 +183,81 @@ certificate "trial" {
   self_signed {
     # Host names and IP addresses that it is valid for.
     names = ["localhost", "127.0.0.1"]
+  }
+}
+
+# A policy decides, for every command, whether it may pass. Rules are asked in the
+# order of the file; the first of which every given matcher matches decides. A denied
+# command never reaches the upstream. SIGHUP reaches running sessions at their next
+# command. `ftpsproxy policy test --config FILE` runs the tests below;
+# `ftpsproxy policy explain --config FILE --policy partners --user partner-7 'STOR /a.txt'`
+# shows how one command is decided. More in policy/doc.go; whole policies are in
+# examples/policy-*.hcl.
+policy "partners" {
+  # What happens when no rule matches: deny or allow. Verbs that nobody knows are
+  # denied all the same, unless a rule names them.
+  default = "deny"
+
+  # monitor: everything passes that would pass without a policy, and what would have
+  # been denied is logged. Limits do not apply.
+  mode = "enforce"
+
+  # Of time.hour and the like in `when`: a name such as "Europe/Berlin".
+  time_zone = "UTC"
+
+  # commands:  verbs, sub-commands ("SITE CHMOD"), "*", or the groups @login, @session,
+  #            @data, @navigate, @list, @read, @write, @delete, @rename, @mkdir, @site
+  #            and @unknown. The X-form of a command is the command.
+  # action:    allow, deny, disconnect
+  rule "login and looking around" {
+    commands = ["@login", "@session", "@data", "@navigate", "@list"]
+    action   = "allow"
+  }
+
+  # users, hosts: globs, for the name in USER, and that in SNI or HOST
+  # from:         networks of the client's address
+  # paths:        globs with ** over the absolute, cleaned path
+  # arguments:    regular expressions (RE2) over the argument as it was given
+  # when:         a condition over command, user, client, session, tls, transfer, time
+  rule "no programs" {
+    commands = ["@write", "RNTO"]
+    paths    = ["**/*.{exe,js,php}"]
+    action   = "deny"
+    reply    = "553 This type of file is not accepted."
+  }
+
+  rule "uploads land in incoming" {
+    commands = ["@write", "@mkdir"]
+    users    = ["partner-*"]
+    from     = ["198.51.100.0/24", "2001:db8::/32"]
+    paths    = ["/incoming/**"]
+    when     = tls.version == "1.3" || tls.session_reused
+    action   = "allow"
+  }
+
+  # The upstream's text is replaced in replies to these commands with codes that
+  # begin so; the code stays. Never that of 227 to 229 and 257, which programs read.
+  reply "hide the product" {
+    commands = ["*"]
+    codes    = ["215", "421"]
+    text     = "FTP service"
+  }
+
+  # Every limit whose matchers (users, hosts, from) match applies. Sessions and rates
+  # are shared by all sessions that match, the others count in each.
+  limit "partners" {
+    users               = ["partner-*"]
+    sessions            = 4       # logged in at the same time; one more is answered 421
+    rate_up             = "10MiB" # bytes per second that clients send
+    rate_down           = "50MiB" # bytes per second that clients receive
+    transfer_size       = "2GiB"  # a larger one is broken off and answered 552
+    commands_per_second = 20      # faster clients wait
+  }
+
+  test "a partner cannot reach finance" {
+    session = { user = "partner-7", from = "198.51.100.4", tls = { version = "1.3" } }
+    command = "STOR /finance/a.csv"
+    expect  = "deny"
   }
 }
 

@@ -22,6 +22,7 @@ type Settings struct {
 	Listeners    []Listener
 	Upstreams    []Upstream
 	Certificates []Certificate
+	Policies     []Policy
 	Limits       proxy.Limits
 	// Storage is the folder for what must outlive the process, created with
 	// mode 0700 when first needed.
@@ -38,6 +39,7 @@ type Listener struct {
 	TLS          tlsterm.Config
 	Upstream     Ref
 	Certificates []Ref
+	Policy       Ref // none: everything that the proxy understands is allowed
 
 	at            hcl.Range
 	addressAt     hcl.Range

@@ -207,7 +207,7 @@ func (s *session) onTranslated(ctx context.Context, t *translation, e *exchange,
 	s.upstream.translating = false
 	if r.Class() != ftpparse.Completion {
 		s.dropTransfer()
-		e.conclude(r)
+		e.conclude(s.worded(e.command, r))
 		return nil
 	}
 	if !t.active {

@@ -15,6 +15,7 @@ type carriage struct {
 	client, upstream *leg
 	watcher          chan struct{} // closed when the receiving leg's reader has ended
 	pumped           atomic.Bool   // the last byte was handed to the receiving leg
+	throttled        atomic.Bool   // the pump waits because of a rate
 	truncated        bool
 }
 
@@ -172,8 +173,8 @@ func (c *carriage) move(ctx context.Context) int64 {
 	c.watcher = make(chan struct{})
 	go c.watch(to)
 
-	p := pump{from: from, to: to}
-	bytes, err := p.run()
+	p := pump{from: from, to: to, bounds: c.spec.bounds, waiting: &c.throttled}
+	bytes, err := p.run(ctx)
 	c.settled.Store(from.side == sideUpstream)
 	if err == nil {
 		c.pumped.Store(true)
@@ -320,7 +321,7 @@ func (w *stallWatch) check(every time.Duration) {
 	if w.stopped.Load() {
 		return
 	}
-	if n := w.carriage.moved(); n != w.last {
+	if n := w.carriage.moved(); n != w.last || w.carriage.throttled.Load() {
 		w.last, w.idle = n, 0
 	} else if w.idle++; w.idle >= stallChecks {
 		w.carriage.breakOff(sideClient, "transfer", errStalled)
@@ -342,6 +343,9 @@ type pump struct {
 	buf      *[bufferSize]byte
 	lo, hi   int   // what is collected and not yet passed on: buf[lo:hi]
 	bytes    int64 // bytes passed on
+	bounds   bounds
+	waiting  *atomic.Bool // set while a rate holds the pump up
+	ctx      context.Context
 }
 
 // chunk is what is collected before it is passed on. Sealed into TLS records it
@@ -349,22 +353,27 @@ type pump struct {
 const chunk = bufferSize - bufferSize/16
 
 // run copies until the sender's end. Errors say which side they came from.
-func (p *pump) run() (int64, error) {
-	if p.from.tls == nil && p.to.tls == nil && p.from.first == nil {
+func (p *pump) run(ctx context.Context) (int64, error) {
+	if p.from.tls == nil && p.to.tls == nil && p.from.first == nil && p.bounds.none() {
 		return p.splice()
 	}
+	p.ctx = ctx
+	most := p.bounds.chunk(chunk)
 	p.buf = buffers.Get().(*[bufferSize]byte)
 	defer buffers.Put(p.buf)
 	acknowledgeAtOnce(p.from.tcp)
-	p.hi = copy(p.buf[:chunk], p.from.first)
+	p.hi = copy(p.buf[:], p.from.first) // at most one small read
 	if w := p.from.wire; w != nil {
 		w.in.starved = p.flush
 		defer func() { w.in.starved = nil }()
 	}
 	for {
-		n, err := p.from.Read(p.buf[p.hi:chunk])
+		n, err := p.from.Read(p.buf[p.hi:max(most, p.hi+1)])
 		p.hi += n
-		if err != nil || p.from.wire == nil || p.hi == chunk {
+		if p.bounds.exceeded(p.bytes + int64(p.hi-p.lo)) {
+			return p.bytes, errTooLarge
+		}
+		if err != nil || p.from.wire == nil || p.hi >= most {
 			if ferr := p.flush(); ferr != nil {
 				return p.bytes, ferr
 			}
@@ -384,6 +393,9 @@ func (p *pump) run() (int64, error) {
 func (p *pump) flush() error {
 	if p.lo == p.hi {
 		return nil
+	}
+	if err := p.bounds.wait(p.ctx, p.hi-p.lo, p.waiting); err != nil {
+		return err
 	}
 	if err := p.to.write(p.buf[p.lo:p.hi]); err != nil {
 		return &sideError{Side: p.to.side, Step: "write", Err: err}

@@ -53,6 +53,9 @@ func (s *session) deadline() (due time.Time, why error) {
 			sooner(e.since.Add(limits.StallTimeout), errFinalTimeout)
 		}
 	}
+	if l := s.client.held; l != nil && !l.due.IsZero() {
+		sooner(l.due, errPaced)
+	}
 	if s.queue.idle() && !s.running() {
 		sooner(s.clock.spoken.Add(limits.IdleTimeout), errIdle)
 	}
@@ -67,6 +70,9 @@ func (s *session) onTimer() error {
 	s.clock.armed = time.Time{}
 	due, why := s.deadline()
 	if time.Now().Before(due) {
+		return nil
+	}
+	if errors.Is(why, errPaced) {
 		return nil
 	}
 	if errors.Is(why, errReplyTimeout) || errors.Is(why, errFinalTimeout) {

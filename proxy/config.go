@@ -6,6 +6,7 @@ import (
 	"net/netip"
 	"time"
 
+	"github.com/ftpsproxy/ftpsproxy/policy"
 	"github.com/ftpsproxy/ftpsproxy/proxy/upstream"
 	"github.com/ftpsproxy/ftpsproxy/tlsterm"
 )
@@ -46,6 +47,9 @@ type ListenerConfig struct {
 	Active   ActiveConfig
 	// Upstream serves every session of this listener.
 	Upstream *upstream.Upstream
+	// Policy decides about commands. Nil: everything that the proxy understands
+	// is allowed.
+	Policy *policy.Policy
 }
 
 // DefaultListener is a listener with every optional setting at its documented

@@ -13,6 +13,7 @@ import (
 type line struct {
 	command ftpparse.Command
 	err     error
+	ruling
 }
 
 // A clientControl is the client's control connection. Its reader posts one line
@@ -28,6 +29,7 @@ type clientControl struct {
 	reading
 	lines  chan line
 	resume chan struct{}
+	held   *line // the next command, which must wait
 	// mute: TLS was promised and failed; clear text must not follow.
 	mute bool
 }

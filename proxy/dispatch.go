@@ -10,6 +10,9 @@ import (
 // relayed. What the proxy does not understand goes no further.
 func (s *session) dispatch(ctx context.Context, l *line) error {
 	c := l.command
+	if passes, err := s.police(l); err != nil || !passes {
+		return err
+	}
 	verb, known := ftpparse.Lookup(c.Verb)
 	switch c.Verb {
 	case "AUTH":
@@ -42,7 +45,7 @@ func (s *session) dispatch(ctx context.Context, l *line) error {
 		return s.onActive(ctx, c)
 	default:
 		switch {
-		case !known:
+		case !known && !l.allowed:
 			s.answer(replyUnknown)
 		case s.upstream.control == nil:
 			s.answer(s.replyAlone(c))

@@ -57,6 +57,8 @@ var (
 	errUpstreamEnds   = errors.New("the upstream ended the session")
 	errDraining       = errors.New("the proxy is stopping")
 	errGreeting       = errors.New("the upstream's greeting is no welcome")
+	errPaced          = errors.New("a command waits for its turn")
+	errTooLarge       = errors.New("the transfer is larger than the policy allows")
 	errSessionOver    = errors.New("the session is over")
 	errIllegalStep    = errors.New("illegal step of a session's phase")
 	errTooMany        = errors.New("too many sessions")
@@ -77,6 +79,9 @@ var (
 func farewell(err error) (ftpparse.Reply, bool) {
 	if errors.Is(err, errQuit) {
 		return ftpparse.Reply{}, false // 221 was said
+	}
+	if d, ok := errors.AsType[*dismissal](err); ok {
+		return d.reply, true
 	}
 	text := ""
 	switch {

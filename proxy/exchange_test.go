@@ -253,7 +253,7 @@ func TestDeadline(t *testing.T) {
 		{queue: "ABOR^", want: errIdle}, // its reply need not come
 	} {
 		s := &session{
-			queue: queueOf(c.queue), clock: clock{login: now, spoken: now}, account: account{loggedIn: !c.login},
+			client: &clientControl{}, queue: queueOf(c.queue), clock: clock{login: now, spoken: now}, account: account{loggedIn: !c.login},
 			listener: &settings{limits: Limits{
 				LoginTimeout: time.Second, ReplyTimeout: 2 * time.Second,
 				StallTimeout: 3 * time.Second, IdleTimeout: 4 * time.Second,

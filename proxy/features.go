@@ -2,6 +2,7 @@ package proxy
 
 import (
 	"context"
+	"slices"
 	"strings"
 
 	"github.com/ftpsproxy/ftpsproxy/ftpparse"
@@ -69,7 +70,7 @@ func (s *session) features(upstream []ftpparse.Feature) []ftpparse.Feature {
 			list = append(list, f)
 		}
 	}
-	return list
+	return slices.DeleteFunc(list, s.neverAllowed)
 }
 
 // takenOver lists the features that are the proxy's business whatever the

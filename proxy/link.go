@@ -94,7 +94,7 @@ func (s *session) onConnected(_ context.Context, c connection) error {
 	s.upstream.control = c.control
 	go c.control.read(c.control.begin())
 	if c.greeting.Class() != ftpparse.Completion {
-		r := ftpparse.NewReply(421, c.greeting.Text())
+		r := s.worded(ftpparse.Command{}, ftpparse.NewReply(421, c.greeting.Text()))
 		s.upstream.farewell = &r
 		return atSide(sideUpstream, "greeting", errGreeting)
 	}

@@ -24,7 +24,7 @@ type account struct {
 // onUSER relays USER; the first one connects to the upstream and waits.
 func (s *session) onUSER(ctx context.Context, l *line) error {
 	if s.upstream.control == nil {
-		s.held = l
+		s.client.held = l
 		return s.connect(ctx)
 	}
 	s.account.claimed = l.command.Argument
@@ -56,6 +56,9 @@ func (s *session) onLoginReply(ctx context.Context, e *exchange, r ftpparse.Repl
 func (s *session) loggedIn() error {
 	s.account.user = s.account.claimed
 	s.log.Info("logged in", logUser(s.account.user))
+	if err := s.enlist(); err != nil {
+		return err
+	}
 	if s.phase == phaseReady {
 		return nil
 	}
@@ -130,7 +133,7 @@ func (s *session) onQUIT(ctx context.Context, c ftpparse.Command) error {
 		if r.Class() == ftpparse.Preliminary {
 			return nil
 		}
-		e.conclude(r)
+		e.conclude(s.worded(e.command, r))
 		s.work.ending = errQuit
 		return nil
 	}})

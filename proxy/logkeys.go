@@ -3,11 +3,13 @@ package proxy
 import (
 	"net"
 	"net/netip"
+	"strconv"
 	"time"
 
 	"go.uber.org/zap"
 
 	"github.com/ftpsproxy/ftpsproxy/ftpparse"
+	"github.com/ftpsproxy/ftpsproxy/policy"
 )
 
 // The keys of log lines are a closed list: every field is made here.
@@ -23,6 +25,20 @@ func logPhase(p phase) zap.Field           { return zap.Stringer("phase", p) }
 func logBytes(n int64) zap.Field           { return zap.Int64("bytes", n) }
 func logAfter(d time.Duration) zap.Field   { return zap.Duration("after", d) }
 func logError(err error) zap.Field         { return zap.Error(err) }
+
+// What the policy decided, by which rule, and where that stands.
+func logAction(a policy.Action) zap.Field { return zap.Stringer("action", a) }
+
+func logPlace(p policy.Place) zap.Field {
+	return zap.String("place", p.File+":"+strconv.Itoa(p.Line))
+}
+
+func logRule(d policy.Decision) zap.Field {
+	if d.Rule == "" {
+		return zap.String("rule", "("+d.Reason.String()+")")
+	}
+	return zap.String("rule", d.Rule)
+}
 
 // logCommand hides secrets: Command's String does.
 func logCommand(c ftpparse.Command) zap.Field { return zap.Stringer("command", c) }

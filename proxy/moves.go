@@ -63,9 +63,10 @@ func (s *session) onTransferCommand(ctx context.Context, l *line, d ftpparse.Dir
 	t.start(ctx, spec{
 		command: l.command, upload: d == ftpparse.Upload, private: s.private(),
 		required:   tls.Terminator != nil && tls.Terminator.RequiresResumption(),
+		bounds:     s.policing.quota.bounds(d == ftpparse.Upload),
 		truncation: tls.Truncation, ended: s.controlEnded(), origin: s.upstream.control.dataOrigin(),
 	}, s.work.Done)
-	s.held = l
+	s.client.held = l
 	return nil
 }
 
@@ -114,7 +115,7 @@ func (s *session) onTransferReply(ctx context.Context, e *exchange, r ftpparse.R
 	}
 	// The upstream's 226 is held back: relayed at once it can overtake the last
 	// bytes of the file, and a client that trusts it would close too early.
-	e.stage, e.answer = stageHeld, r
+	e.stage, e.answer = stageHeld, s.worded(e.command, r)
 	s.settle()
 	return nil
 }

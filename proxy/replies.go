@@ -25,6 +25,9 @@ var (
 	replyHandshake   = ftpparse.NewReply(522, "TLS on the data connection failed.")
 	replyUnproven    = ftpparse.NewReply(522, "The data connection must resume the TLS session of the control connection.")
 	replyBroken      = ftpparse.NewReply(426, "Data connection broken; transfer aborted.")
+	replyTooMany     = ftpparse.NewReply(421, "Too many sessions, try again later.")
+	replyTooLarge    = ftpparse.NewReply(552, "The file is larger than is allowed; transfer aborted.")
+	replyNoRNFR      = ftpparse.NewReply(503, "RNFR comes first.")
 	replyLocalError  = ftpparse.NewReply(451, "Data connection to the server broken; transfer aborted.")
 	replyIllegalPort = ftpparse.NewReply(500, "Illegal PORT command.")
 	replyEPSVAll     = ftpparse.NewReply(503, "Only EPSV after EPSV ALL.")
@@ -59,6 +62,8 @@ func closingReply(o outcome, final ftpparse.Reply) ftpparse.Reply {
 		return final
 	}
 	switch class := final.Class(); {
+	case errors.Is(o.err, errTooLarge):
+		return replyTooLarge
 	case o.err.Step == stepOpen:
 		return openFailure(o.err)
 	case class == ftpparse.Transient, class == ftpparse.Permanent:

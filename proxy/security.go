@@ -2,10 +2,12 @@ package proxy
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
 	"fmt"
 
 	"github.com/ftpsproxy/ftpsproxy/ftpparse"
+	"github.com/ftpsproxy/ftpsproxy/policy"
 	"github.com/ftpsproxy/ftpsproxy/proxy/upstream"
 	"github.com/ftpsproxy/ftpsproxy/tlsterm"
 )
@@ -16,6 +18,7 @@ type security struct {
 	binding    *tlsterm.Binding // nil when the listener has no TLS
 	negotiated bool             // PBSZ was said
 	level      ftpparse.ProtectionLevel
+	facts      policy.TLS // about the control connection, for the policy
 	// cleared: CCC ended TLS on the control connection; data connections keep
 	// their level, and AUTH, PBSZ and PROT have had their time.
 	cleared bool
@@ -50,7 +53,16 @@ func (s *session) secure(ctx context.Context) error {
 		return atSide(sideClient, "handshake", err)
 	}
 	s.client.use(conn, conn)
+	s.security.facts = factsOf(conn.ConnectionState())
 	return nil
+}
+
+func factsOf(cs tls.ConnectionState) policy.TLS {
+	f := policy.TLS{Active: true, Version: "1.2", Cipher: tls.CipherSuiteName(cs.CipherSuite), SNI: cs.ServerName}
+	if cs.Version == tls.VersionTLS13 {
+		f.Version = "1.3"
+	}
+	return f
 }
 
 // unsecure ends TLS and goes on in clear text.
@@ -66,6 +78,7 @@ func (s *session) unsecure(ctx context.Context) error {
 		return atSide(sideClient, "end TLS", err)
 	}
 	s.client.use(conn, nil)
+	s.security.facts = policy.TLS{}
 	return nil
 }
 

@@ -15,6 +15,7 @@ import (
 	"go.uber.org/zap"
 
 	"github.com/ftpsproxy/ftpsproxy/ftpparse"
+	"github.com/ftpsproxy/ftpsproxy/policy"
 	"github.com/ftpsproxy/ftpsproxy/proxy/upstream"
 )
 
@@ -25,6 +26,7 @@ type Server struct {
 	limits    atomic.Pointer[Limits]
 	ids       atomic.Uint64
 	crowd     crowd
+	tallies   tallies
 	sessions  sync.WaitGroup
 	drain     chan struct{} // closed when Serve's context is done
 }
@@ -47,6 +49,12 @@ type settings struct {
 func newSettings(c ListenerConfig, l Limits) *settings {
 	return &settings{ListenerConfig: c, limits: l, ports: newPortPool(c.Passive.Ports), advertised: newAdvertised(c.Passive)}
 }
+
+// policy is the policy in force now: a reload reaches running sessions.
+func (l *listener) policy() *policy.Policy { return l.settings.Load().Policy }
+
+// policy is the policy of these settings.
+func (l *settings) policy() *policy.Policy { return l.Policy }
 
 // New checks the configuration and opens nothing.
 func New(c Config, log *zap.Logger) (*Server, error) {
@@ -170,7 +178,7 @@ func (s *Server) accept(ctx, sessions context.Context, l *listener) {
 	for {
 		conn, err := l.tcp.AcceptTCP()
 		if err == nil {
-			s.admit(sessions, l.settings.Load(), conn)
+			s.admit(sessions, l, conn)
 			continue
 		}
 		if ctx.Err() != nil || errors.Is(err, net.ErrClosed) {
@@ -185,8 +193,8 @@ func (s *Server) accept(ctx, sessions context.Context, l *listener) {
 }
 
 // admit starts a session, which owns conn from here, unless there are too many.
-func (s *Server) admit(ctx context.Context, l *settings, conn *net.TCPConn) {
-	client := peerAddr(conn)
+func (s *Server) admit(ctx context.Context, from *listener, conn *net.TCPConn) {
+	l, client := from.settings.Load(), peerAddr(conn)
 	if !s.crowd.enter(client.Addr(), *s.limits.Load()) {
 		s.log.Warn("too many sessions", logListener(l.Name), logClient(client))
 		refuse(conn, l.TLS.Mode)
@@ -194,7 +202,9 @@ func (s *Server) admit(ctx context.Context, l *settings, conn *net.TCPConn) {
 	}
 	s.sessions.Go(func() {
 		defer s.crowd.leave(client.Addr())
-		s.newSession(l, conn).run(ctx)
+		n := s.newSession(l, conn)
+		n.policing.current = from.policy
+		n.run(ctx)
 	})
 }
 
@@ -222,6 +232,7 @@ func (s *Server) newSession(l *settings, conn *net.TCPConn) *session {
 	if l.TLS.Terminator != nil {
 		n.security.binding = l.TLS.Terminator.Bind()
 	}
+	n.policing = policing{current: l.policy, quota: quota{tallies: &s.tallies}}
 	n.work.drain = s.drain
 	n.work.lingering = make(chan struct{}, maxLingering)
 	return n

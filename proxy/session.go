@@ -24,11 +24,11 @@ type session struct {
 	client   *clientControl
 	upstream upstreamLink
 	queue    exchanges
-	held     *line     // the client's next command, which must wait
 	transfer *transfer // prepared or running; nil: none
 
 	security security
 	account  account
+	policing policing
 	clock    clock
 	work     work
 }
@@ -88,6 +88,9 @@ func (s *session) open(ctx context.Context) error {
 	if err := s.enter(phaseOpen); err != nil {
 		return err
 	}
+	if err := s.enlist(); err != nil {
+		return err
+	}
 	go s.client.read(s.client.begin())
 	if err := s.client.say(ftpparse.NewReply(220, s.listener.Greeting)); err != nil {
 		return err
@@ -110,6 +113,7 @@ func (s *session) end(cancel context.CancelCauseFunc) {
 	s.work.Wait()
 	s.upstream.discard()
 	s.security.forget()
+	s.policing.quota.leave()
 }
 
 // onLine takes a line from the client. proceed dispatches it.
@@ -121,7 +125,7 @@ func (s *session) onLine(_ context.Context, l line) error {
 	if l.err == nil && l.command.Verb == "QUIT" {
 		s.work.leaving.Store(true)
 	}
-	s.held = &l
+	s.client.held = &l
 	return nil
 }
 
@@ -135,16 +139,16 @@ func (s *session) proceed(ctx context.Context) error {
 		if s.work.ending != nil && !s.running() {
 			return s.work.ending
 		}
-		if s.phase == phaseClosing || s.held == nil || s.mustWait(s.held.command.Verb) {
+		if s.phase == phaseClosing || s.client.held == nil || s.mustWait(s.client.held.command.Verb) || s.paced(s.client.held) {
 			s.clock.arm(s)
 			return nil
 		}
-		l := s.held
-		s.held = nil
+		l := s.client.held
+		s.client.held = nil
 		if err := s.dispatchLine(ctx, l); err != nil {
 			return err
 		}
-		if s.held == nil && s.phase != phaseClosing && !s.work.quitting {
+		if s.client.held == nil && s.phase != phaseClosing && !s.work.quitting {
 			s.client.next()
 		}
 	}
@@ -171,6 +175,9 @@ func (s *session) dispatchLine(ctx context.Context, l *line) error {
 // mustWait tells whether a command must wait for what came before it.
 func (s *session) mustWait(verb string) bool {
 	if s.phase == phaseConnecting || s.upstream.translating || len(s.queue) >= maxOutstanding || s.work.quitting {
+		return true
+	}
+	if s.identityUnsettled() {
 		return true
 	}
 	switch {
@@ -244,7 +251,8 @@ func (s *session) onReply(ctx context.Context, r replyOrError) error {
 		return s.onUpstreamLost(atSide(sideUpstream, "read reply", r.err))
 	}
 	if r.reply.Code == 421 {
-		s.upstream.farewell = &r.reply
+		last := s.worded(ftpparse.Command{}, r.reply)
+		s.upstream.farewell = &last
 		return s.onUpstreamLost(atSide(sideUpstream, "session", errUpstreamEnds))
 	}
 	if r.reply.Class() == ftpparse.Protected {
@@ -267,6 +275,7 @@ func (s *session) onReply(ctx context.Context, r replyOrError) error {
 // relay passes a reply on. At most one preliminary reply per command is
 // believed.
 func (s *session) relay(_ context.Context, e *exchange, r ftpparse.Reply) error {
+	r = s.worded(e.command, r)
 	if r.Class() != ftpparse.Preliminary {
 		e.conclude(r)
 		return nil

@@ -59,6 +59,7 @@ type spec struct {
 	required bool
 	// origin makes the upstream's leg private; nil: it is clear.
 	origin *tlsterm.Origin
+	bounds bounds
 }
 
 // ownerView is what the session remembers of the transfer: its own goroutine

@@ -33,6 +33,7 @@ type Binding struct {
 	tickets tickets
 	resumed int
 	full    int
+	latest  bool // the latest data connection resumed the session
 }
 
 // Control makes the handshake on a control connection, as TLS server. It starts
@@ -94,6 +95,14 @@ func (b *Binding) Resumed() (resumed, full int) {
 	return b.resumed, b.full
 }
 
+// LatestResumed reports whether the latest data connection whose handshake
+// succeeded resumed the session.
+func (b *Binding) LatestResumed() bool {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.latest
+}
+
 // Reset forgets the session's tickets and its certificate: at its end, at REIN
 // and before another AUTH. A handshake that is under way does not bring them
 // back.
@@ -101,7 +110,7 @@ func (b *Binding) Reset() {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	b.epoch++
-	b.cert = nil
+	b.cert, b.latest = nil, false
 	b.tickets.wipe()
 }
 
@@ -134,7 +143,8 @@ func (b *Binding) settle(a *attempt, didResume bool) bool {
 		}
 		return false
 	}
-	if !didResume || !current {
+	b.latest = didResume && current
+	if !b.latest {
 		b.full++
 		return false
 	}

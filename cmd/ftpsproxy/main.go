@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	_ "time/tzdata" // policies name time zones, and small machines have none
 
 	"github.com/spf13/cobra"
 
@@ -33,7 +34,7 @@ func rootCommand() *cobra.Command {
 		SilenceUsage:  true,
 		SilenceErrors: true,
 	}
-	root.AddCommand(runCommand(), demoCommand(), checkCommand(), versionCommand())
+	root.AddCommand(runCommand(), demoCommand(), checkCommand(), policyCommand(), versionCommand())
 	return root
 }
 

@@ -14,9 +14,6 @@ certificate "main" {
   }
 }
 
-policy "partners" {
-}
-
 bans {
 }
 

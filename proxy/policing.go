@@ -1,0 +1,274 @@
+package proxy
+
+import (
+	"context"
+	"errors"
+	"strings"
+	"time"
+
+	"go.uber.org/zap"
+
+	"github.com/ftpsproxy/ftpsproxy/ftpparse"
+	"github.com/ftpsproxy/ftpsproxy/policy"
+)
+
+// policing is where a session stands with its listener's policy.
+type policing struct {
+	current  func() *policy.Policy // the one in force now: reloads change it
+	latest   *policy.Policy        // the one that was asked last
+	place    place
+	renaming *policy.Source // what RNFR named, while RNTO may follow
+	commands int            // given so far
+	denied   int            // of these
+	quota    quota
+}
+
+// place is the upstream's working directory, as it says itself.
+type place struct {
+	directory string // "": not known
+	current   bool   // nothing has been said since that may have changed it
+}
+
+// A ruling is what the policy has said of a line. It is asked once for each,
+// though a line may be dispatched more than once.
+type ruling struct {
+	decided bool
+	allowed bool      // a policy allows it, which is more than that it passes
+	due     time.Time // by commands_per_second; zero: at once
+	counted bool      // commands_per_second has seen it
+}
+
+// A dismissal ends a session with a reply of the policy's.
+type dismissal struct {
+	reply ftpparse.Reply
+	why   string
+}
+
+func (d *dismissal) Error() string { return d.why }
+
+// police asks the policy about a command, before anything of it is done. Not
+// passing, it has been answered, or is held until the upstream has told where it
+// stands.
+func (s *session) police(l *line) (passes bool, err error) {
+	if l.decided {
+		return true, nil
+	}
+	p := s.policing.current()
+	if p != s.policing.latest {
+		s.policing.latest, s.policing.place.current = p, false
+		// Sessions that are there may stay, however many a new limit allows.
+		if err := s.enlist(); err != nil {
+			s.log.Info("more sessions than the new policy allows", logError(err))
+		}
+	}
+	if p == nil || !policy.Governs(l.command.Verb) {
+		l.decided = true
+		return true, nil
+	}
+	if s.mustAskDirectory(p, l.command) {
+		s.client.held = l
+		return false, s.askDirectory()
+	}
+	s.policing.commands++
+	return s.rule(p, l)
+}
+
+// rule decides, and does what the decision asks for.
+func (s *session) rule(p *policy.Policy, l *line) (passes bool, err error) {
+	c := l.command
+	q := s.request(c)
+	d := p.Decide(q)
+	s.logDecision(c, d)
+	if d.Action != policy.Allow {
+		s.policing.denied++
+	}
+	if d.Passes() {
+		if canonical(c.Verb) == "RNTO" && s.policing.renaming == nil {
+			s.answer(replyNoRNFR)
+			return false, nil
+		}
+		l.decided, l.allowed = true, d.Action == policy.Allow
+		s.follow(c, q)
+		return true, nil
+	}
+	return false, s.deny(c, d)
+}
+
+// deny answers in the upstream's place, which never hears of the command.
+func (s *session) deny(c ftpparse.Command, d policy.Decision) error {
+	reply := ftpparse.NewReply(d.Reply.Code, d.Reply.Text)
+	switch {
+	case d.Action == policy.Disconnect:
+		return &dismissal{reply, "the policy ends the session (rule " + d.Rule + ")"}
+	case movesFile(c.Verb):
+		return s.refuseTransfer(reply)
+	case canonical(c.Verb) == "RNTO" && s.policing.renaming != nil:
+		// The upstream still waits for a RNTO. None will reach it without
+		// another RNFR, and a NOOP is what makes most servers forget.
+		s.policing.renaming = nil
+		if err := s.ask(&exchange{command: ftpparse.Command{Verb: "NOOP"}, onReply: swallow}); err != nil {
+			return err
+		}
+	}
+	s.answer(reply)
+	return nil
+}
+
+// follow remembers of a command that passes what later decisions need.
+func (s *session) follow(c ftpparse.Command, q policy.Request) {
+	verb := canonical(c.Verb)
+	s.policing.renaming = nil // RNTO follows RNFR at once (RFC 959 §4.1.3), or not at all
+	if verb == "RNFR" {
+		s.policing.renaming = &policy.Source{Argument: c.Argument, Directory: q.Directory}
+	}
+	if s.upstream.control != nil && mayMove(verb) {
+		s.policing.place.current = false
+	}
+}
+
+// canonical is the verb that an X-form stands for.
+func canonical(verb string) string {
+	if v, known := ftpparse.Lookup(verb); known {
+		return v.Canonical
+	}
+	return verb
+}
+
+// mayMove lists the commands that may change the upstream's working directory,
+// or its name. What the proxy does not know may do anything.
+func mayMove(verb string) bool {
+	switch verb {
+	case "CWD", "CDUP", "SMNT", "SITE", "RNTO", "RMD", "RMDA", "USER", "PASS", "ACCT":
+		return true
+	}
+	_, known := ftpparse.Lookup(verb)
+	return !known
+}
+
+// mustAskDirectory tells whether the upstream has to be asked where it stands
+// before the command can be decided. Nothing may come between REST or RNFR and
+// what follows them: a policy that arrives just there decides without.
+func (s *session) mustAskDirectory(p *policy.Policy, c ftpparse.Command) bool {
+	return s.phase == phaseReady && !s.policing.place.current &&
+		!s.upstream.restart && s.policing.renaming == nil &&
+		c.Verb != "ABOR" && c.Verb != "QUIT" &&
+		p.NeedsDirectory(s.request(c))
+}
+
+// askDirectory has the upstream say where it stands; the client does not see it.
+// Commands wait meanwhile.
+func (s *session) askDirectory() error {
+	s.upstream.translating = true
+	return s.ask(&exchange{command: ftpparse.Command{Verb: "PWD"}, onReply: func(_ context.Context, e *exchange, r ftpparse.Reply) error {
+		if r.Class() == ftpparse.Preliminary {
+			return nil
+		}
+		directory, err := ftpparse.Parse257(r)
+		if err != nil {
+			s.log.Info("working directory not known", logCode(r.Code), logError(err))
+		}
+		s.policing.place = place{directory: directory, current: true}
+		s.upstream.translating = false
+		e.swallow()
+		return nil
+	}})
+}
+
+// identityUnsettled tells that the upstream is still judging a login: who gives
+// the next command is not known yet.
+func (s *session) identityUnsettled() bool {
+	if s.policing.current() == nil {
+		return false
+	}
+	for _, e := range s.queue {
+		if e.awaits() && isLogin(e.command.Verb) {
+			return true
+		}
+	}
+	return false
+}
+
+func isLogin(verb string) bool { return verb == "USER" || verb == "PASS" || verb == "ACCT" }
+
+// request is the facts about a command.
+func (s *session) request(c ftpparse.Command) policy.Request {
+	q := policy.Request{
+		Command: c, User: s.account.user, Client: peerAddr(s.client.tcp).Addr(),
+		Session: policy.Session{
+			Listener: s.listener.Name, Upstream: s.listener.Upstream.Config().Name,
+			Host: s.account.host, LoggedIn: s.phase == phaseReady,
+			Commands: s.policing.commands, Denied: s.policing.denied,
+		},
+		TLS: s.security.facts, TransferType: "A", Time: time.Now(),
+	}
+	if s.policing.place.current {
+		q.Directory = s.policing.place.directory
+	}
+	if s.policing.renaming != nil {
+		q.RenameFrom = *s.policing.renaming
+	}
+	switch {
+	case c.Verb == "USER":
+		q.User = c.Argument
+	case s.phase != phaseReady:
+		q.User = s.account.claimed
+	}
+	q.TLS.Data = dataLevel(s.private())
+	if s.security.binding != nil {
+		q.TLS.SessionReused = s.security.binding.LatestResumed()
+	}
+	return q
+}
+
+func dataLevel(private bool) string {
+	if private {
+		return "private"
+	}
+	return "clear"
+}
+
+// logDecision records every decision but a plain allow.
+func (s *session) logDecision(c ftpparse.Command, d policy.Decision) {
+	if d.Action == policy.Allow {
+		return
+	}
+	fields := []zap.Field{logUser(s.request(c).User), logCommand(c), logAction(d.Action), logRule(d), logPlace(d.At)}
+	if d.Detail != "" {
+		fields = append(fields, logError(errors.New(d.Detail)))
+	}
+	if d.Monitor {
+		s.log.Info("policy: would deny", fields...)
+		return
+	}
+	s.log.Warn("policy: denied", fields...)
+}
+
+// worded puts the policy's text in place of the upstream's, where a rule says so.
+func (s *session) worded(c ftpparse.Command, r ftpparse.Reply) ftpparse.Reply {
+	p := s.policing.current()
+	if p == nil {
+		return r
+	}
+	if text, ok := p.ReplyText(c, r.Code); ok {
+		return ftpparse.NewReply(r.Code, text)
+	}
+	return r
+}
+
+// neverAllowed tells whether a feature stands for a command that the policy
+// denies outright. Before the login it is not known to whom.
+func (s *session) neverAllowed(f ftpparse.Feature) bool {
+	p := s.policing.current()
+	if p == nil || s.phase != phaseReady {
+		return false
+	}
+	name := strings.ToUpper(f.Name())
+	if name == "SITE" {
+		_, sub, _ := strings.Cut(f.Line, " ")
+		sub, _, _ = strings.Cut(sub, " ")
+		name += " " + strings.ToUpper(sub)
+	} else if _, known := ftpparse.Lookup(name); !known {
+		return false // TVFS, UTF8: no command
+	}
+	return p.NeverAllows(s.request(ftpparse.Command{}), name)
+}
