@@ -244,9 +244,15 @@ func kindOfType(t cty.Type) string {
 	return "an object"
 }
 
-// didYouMean ends a sentence with the nearest known name, if one is near.
+// didYouMean ends a sentence with the nearest known name, if one is near: one
+// letter off, two in a longer name.
 func didYouMean(given string, known []string) string {
-	if best := nearest(given, known, min(3, len(given)-2)); best != "" {
+	const short = 5
+	bound := 2
+	if len(given) > short {
+		bound = 3
+	}
+	if best := nearest(given, known, bound); best != "" {
 		return fmt.Sprintf(" Did you mean %q?", best)
 	}
 	return ""
@@ -256,7 +262,7 @@ func didYouMean(given string, known []string) string {
 // "".
 func nearest(given string, known []string, bound int) string {
 	best := ""
-	if len(given) > maxText {
+	if len(given) < 3 || len(given) > maxText { // short words are all near to each other
 		return best
 	}
 	for _, k := range known {

@@ -116,6 +116,9 @@ func isHuge(v cty.Value) bool {
 		return false
 	}
 	f := v.AsBigFloat()
+	if f.IsInf() {
+		return true
+	}
 	if f.Sign() == 0 {
 		return false
 	}

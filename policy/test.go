@@ -136,7 +136,7 @@ func (d *decoder) testSession(e hclsyntax.Expression, q *Request) {
 		return
 	}
 	loggedIn := optional[bool]{}
-	d.object(v, e.Range(), []member{
+	d.object(v, e, []member{
 		text("user", &q.User), text("host", &q.Session.Host), text("directory", &q.Directory),
 		text("listener", &q.Session.Listener), text("upstream", &q.Session.Upstream), text("type", &q.TransferType),
 		parsed("from", &q.Client, "an IP address such as \"198.51.100.4\"", netip.ParseAddr),
@@ -144,8 +144,7 @@ func (d *decoder) testSession(e hclsyntax.Expression, q *Request) {
 			return time.Parse(time.RFC3339, s)
 		}),
 		whole("commands", &q.Session.Commands), whole("denied", &q.Session.Denied),
-		maybe("logged_in", &loggedIn),
-		{"tls", d.testTLS(e, q)},
+		maybe("logged_in", &loggedIn), {"tls", d.testTLS(&q.TLS)},
 	})
 	if q.Session.LoggedIn = q.User != ""; loggedIn.given {
 		q.Session.LoggedIn = loggedIn.value

@@ -5,7 +5,6 @@ import (
 	"math"
 	"slices"
 
-	"github.com/hashicorp/hcl/v2"
 	"github.com/hashicorp/hcl/v2/hclsyntax"
 	"github.com/zclconf/go-cty/cty"
 )
@@ -14,7 +13,7 @@ import (
 // would be right.
 type member struct {
 	name string
-	read func(cty.Value) error
+	read func(v cty.Value, e hclsyntax.Expression) error
 }
 
 // optional remembers whether it was given.
@@ -24,9 +23,9 @@ type optional[T any] struct {
 }
 
 // object reads an object by its members.
-func (d *decoder) object(v cty.Value, at hcl.Range, members []member) {
+func (d *decoder) object(v cty.Value, e hclsyntax.Expression, members []member) {
 	if !v.Type().IsObjectType() {
-		d.errorf(at, "Object expected", "The value must be an object, such as { user = \"partner-7\" }, not %s.", kindOfType(v.Type()))
+		d.errorf(e.Range(), "Object expected", "The value must be an object, such as { user = \"partner-7\" }, not %s.", kindOfType(v.Type()))
 		return
 	}
 	var names []string
@@ -35,19 +34,34 @@ func (d *decoder) object(v cty.Value, at hcl.Range, members []member) {
 	}
 	given := v.AsValueMap()
 	for _, name := range sortedKeys(given) {
-		i := slices.Index(names, name)
+		i, item := slices.Index(names, name), itemOf(e, name)
 		if i < 0 {
-			d.errorf(at, "Unknown name", "There is no name %q here. Known are %s.%s", name, quoted(names), didYouMean(name, names))
+			d.errorf(item.Range(), "Unknown name", "There is no name %q here. Known are %s.%s", name, quoted(names), didYouMean(name, names))
 			continue
 		}
 		if given[name].IsNull() {
-			d.errorf(at, "Invalid value", "The value of %q is null. Leave it out.", name)
+			d.errorf(item.Range(), "Invalid value", "The value of %q is null. Leave it out.", name)
 			continue
 		}
-		if err := members[i].read(given[name]); err != nil {
-			d.errorf(at, "Invalid value", "The value of %q must be %s.", name, err)
+		if err := members[i].read(given[name], item); err != nil {
+			d.errorf(item.Range(), "Invalid value", "The value of %q must be %s.", name, err)
 		}
 	}
+}
+
+// itemOf finds the expression of a name in an object as it was written; when it
+// was made in another way, the object's.
+func itemOf(e hclsyntax.Expression, name string) hclsyntax.Expression {
+	object, ok := e.(*hclsyntax.ObjectConsExpr)
+	if !ok {
+		return e
+	}
+	for _, item := range object.Items {
+		if key, diags := item.KeyExpr.Value(nil); !diags.HasErrors() && key.Type() == cty.String && key.IsKnown() && !key.IsNull() && key.AsString() == name {
+			return item.ValueExpr
+		}
+	}
+	return e
 }
 
 func sortedKeys(m map[string]cty.Value) []string {
@@ -64,7 +78,7 @@ func text(name string, dst *string) member {
 }
 
 func parsed[T any](name string, dst *T, right string, parse func(string) (T, error)) member {
-	return member{name, func(v cty.Value) error {
+	return member{name, func(v cty.Value, _ hclsyntax.Expression) error {
 		if v.Type() == cty.String {
 			t, err := parse(v.AsString())
 			if err == nil {
@@ -77,7 +91,7 @@ func parsed[T any](name string, dst *T, right string, parse func(string) (T, err
 }
 
 func whole(name string, dst *int) member {
-	return member{name, func(v cty.Value) error {
+	return member{name, func(v cty.Value, _ hclsyntax.Expression) error {
 		if v.Type() == cty.Number {
 			if n, accuracy := v.AsBigFloat().Int64(); accuracy == 0 && n >= 0 && n <= math.MaxInt32 {
 				*dst = int(n)
@@ -89,7 +103,7 @@ func whole(name string, dst *int) member {
 }
 
 func maybe(name string, dst *optional[bool]) member {
-	return member{name, func(v cty.Value) error {
+	return member{name, func(v cty.Value, _ hclsyntax.Expression) error {
 		if v.Type() != cty.Bool {
 			return errors.New("true or false, without quotes")
 		}
@@ -99,7 +113,7 @@ func maybe(name string, dst *optional[bool]) member {
 }
 
 func textList(name string, dst *[]string) member {
-	return member{name, func(v cty.Value) error {
+	return member{name, func(v cty.Value, _ hclsyntax.Expression) error {
 		if !v.CanIterateElements() || v.Type().IsObjectType() {
 			return errors.New("a list of texts")
 		}
@@ -114,15 +128,14 @@ func textList(name string, dst *[]string) member {
 }
 
 // testTLS reads tls = { version = … } in a test's session.
-func (d *decoder) testTLS(e hclsyntax.Expression, q *Request) func(cty.Value) error {
-	return func(v cty.Value) error {
+func (d *decoder) testTLS(t *TLS) func(cty.Value, hclsyntax.Expression) error {
+	return func(v cty.Value, e hclsyntax.Expression) error {
 		active, reused := optional[bool]{}, optional[bool]{}
-		t := &q.TLS
 		t.Version, t.Data = "1.3", "private"
-		d.object(v, e.Range(), []member{
+		d.object(v, e, []member{
 			maybe("active", &active), text("version", &t.Version), text("cipher", &t.Cipher),
 			text("sni", &t.SNI), text("data", &t.Data), maybe("session_reused", &reused),
-			{"client_certificate", func(v cty.Value) error { d.testCertificate(v, e, &t.Certificate); return nil }},
+			{"client_certificate", d.testCertificate(&t.Certificate)},
 		})
 		t.Active, t.SessionReused = active.value || !active.given, reused.value
 		if !t.Active {
@@ -132,9 +145,12 @@ func (d *decoder) testTLS(e hclsyntax.Expression, q *Request) func(cty.Value) er
 	}
 }
 
-func (d *decoder) testCertificate(v cty.Value, e hclsyntax.Expression, c *Certificate) {
-	d.object(v, e.Range(), []member{
-		text("subject", &c.Subject), text("cn", &c.CN), text("serial", &c.Serial), text("issuer", &c.Issuer),
-		text("sha256", &c.SHA256), textList("emails", &c.Emails), textList("dns", &c.DNS),
-	})
+func (d *decoder) testCertificate(c *Certificate) func(cty.Value, hclsyntax.Expression) error {
+	return func(v cty.Value, e hclsyntax.Expression) error {
+		d.object(v, e, []member{
+			text("subject", &c.Subject), text("cn", &c.CN), text("serial", &c.Serial), text("issuer", &c.Issuer),
+			text("sha256", &c.SHA256), textList("emails", &c.Emails), textList("dns", &c.DNS),
+		})
+		return nil
+	}
 }

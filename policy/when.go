@@ -101,12 +101,27 @@ func (d *decoder) resolve(all []fact, traversal hcl.Traversal) []fact {
 	var names []string
 	for _, f := range members {
 		if f.name == name {
-			return []fact{f}
+			return d.inner(f, traversal)
 		}
 		names = append(names, f.name)
 	}
 	d.errorf(traversal.SourceRange(), "Unknown name", "There is no name %q in %q. Known are %s.%s",
 		name, traversal.RootName(), quoted(names), didYouMean(name, names))
+	return nil
+}
+
+// inner checks a name within a fact: tls.client_certificate.cn.
+func (d *decoder) inner(f fact, traversal hcl.Traversal) []fact {
+	if !f.kind.IsObjectType() || len(traversal) == 2 || f.kind.HasAttribute(step(traversal[2])) {
+		return []fact{f}
+	}
+	var names []string
+	for name := range f.kind.AttributeTypes() {
+		names = append(names, name)
+	}
+	slices.Sort(names)
+	d.errorf(traversal.SourceRange(), "Unknown name", "There is no name %q in \"%s.%s\". Known are %s.%s",
+		step(traversal[2]), f.root, f.name, quoted(names), didYouMean(step(traversal[2]), names))
 	return nil
 }
 

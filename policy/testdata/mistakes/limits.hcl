@@ -1,0 +1,14 @@
+policy "p" {
+  limit "a" {
+    sessions            = 0
+    rate_up             = "10MB"
+    rate_down           = -1
+    transfer_size       = true
+    commands_per_second = 1.5
+  }
+  limit "a" {
+    sessions = "4"
+    rate     = "1MiB"
+    rate_up  = "99999999999TiB"
+  }
+}

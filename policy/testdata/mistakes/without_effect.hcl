@@ -1,0 +1,57 @@
+policy "p" {
+  rule "reading" {
+    commands = ["@read", "@list"]
+    action   = "allow"
+  }
+  rule "writing" {
+    commands = ["@write"]
+    from     = ["10.0.0.0/8"]
+    paths    = ["/incoming/**"]
+    action   = "deny"
+  }
+  rule "shadowed by one" {
+    commands = ["RETR"]
+    users    = ["a"]
+    action   = "deny"
+  }
+  rule "shadowed in its networks and paths" {
+    commands = ["STOR", "SIZE"]
+    from     = ["10.1.0.0/16"]
+    paths    = ["/incoming/a/*", "/incoming/**"]
+    action   = "allow"
+  }
+  rule "not shadowed" {
+    commands = ["STOR"]
+    from     = ["10.1.0.0/16", "192.0.2.0/24"]
+    paths    = ["/incoming/a/*"]
+    action   = "allow"
+  }
+  rule "false" {
+    commands = ["DELE"]
+    when     = 1 == 2
+    action   = "allow"
+  }
+  rule "true" {
+    commands = ["DELE"]
+    when     = 1 == 1
+    action   = "allow"
+  }
+  rule "after true" {
+    commands = ["DELE"]
+    paths    = ["/x"]
+    action   = "deny"
+  }
+  rule "no path" {
+    commands = ["NOOP", "@login"]
+    paths    = ["/x"]
+    action   = "deny"
+  }
+  rule "empty" {
+    commands = ["MKD"]
+    users    = []
+    action   = "deny"
+  }
+  limit "nothing" {
+    users = ["a"]
+  }
+}
