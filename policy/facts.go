@@ -49,7 +49,7 @@ func facts() []fact {
 		fixed("tls", "version", cty.String, func(s *scene) cty.Value { return cty.StringVal(s.request().TLS.Version) }),
 		fixed("tls", "cipher", cty.String, func(s *scene) cty.Value { return cty.StringVal(s.request().TLS.Cipher) }),
 		fixed("tls", "sni", cty.String, func(s *scene) cty.Value { return cty.StringVal(s.request().TLS.SNI) }),
-		varying("tls", "data", cty.String, func(s *scene) cty.Value { return cty.StringVal(s.request().TLS.Data) }),
+		varying("tls", "data", cty.String, func(s *scene) cty.Value { return cty.StringVal(orClear(s.request().TLS.Data)) }),
 		varying("tls", "session_reused", cty.Bool, func(s *scene) cty.Value { return cty.BoolVal(s.request().TLS.SessionReused) }),
 		fixed("tls", "client_certificate", certificateType(), func(s *scene) cty.Value { return certificate(&s.request().TLS.Certificate) }),
 		varying("transfer", "type", cty.String, func(s *scene) cty.Value { return cty.StringVal(s.request().TransferType) }),
@@ -110,6 +110,14 @@ func (s *scene) pathFrom() cty.Value {
 }
 
 func (s *scene) now() time.Time { return s.request().Time.In(s.policy.env.zone) }
+
+// orClear: data connections start as clear (RFC 4217 §9).
+func orClear(level string) string {
+	if level == "" {
+		return "clear"
+	}
+	return level
+}
 
 func addressText(a netip.Addr) string {
 	if !a.IsValid() {
