@@ -1,4 +1,50 @@
-// Package policy will decide whether a command may pass: facts in, a decision
-// with its rule out. It is empty so far: a listener without a policy lets
-// through every command that the proxy understands, and nothing else.
+// Package policy decides whether a command may pass: facts in, a decision with
+// its rule, file and line out.
+//
+//	policy "name" { … } ─► Compile ─► Policy, which never changes
+//	                          │           │
+//	                     diagnostics      ├─ Decide   (Request) ─► Decision
+//	                                      ├─ Explain  (Request) ─► every rule looked at
+//	                                      ├─ Limits, NeverAllows, NeedsDirectory (Request)
+//	                                      ├─ ReplyText (command, code)
+//	                                      └─ Test     its own test blocks
+//
+//	Request ─► what the command may be, which places it may touch ─► rules, in order ─► Decision
+//	              argument.go, target.go, path.go                      rule.go
+//
+// A decision is a function of the request: no connection, no file, no clock, no
+// log. The zero Decision denies. So does everything that goes wrong: an
+// expression that fails, a verb that nobody knows, a place that cannot be known.
+//
+// An argument is not what it looks like: `LIST -la a b` is one directory to one
+// server and two to another, `RETR {/x}` is a file's name here and a pattern
+// there. So a request carries every way in which some server is known to read
+// it. A rule that allows must match all of these places, a rule that denies any
+// of them, and of two things that a command may be the stricter decision counts.
+// The price is that a strange name is now and then refused, and never that a
+// plain one slips through.
+//
+// Reading order: request.go and decision.go are what callers see; decide.go and
+// rule.go how it is decided; argument.go which part of an argument is a path,
+// target.go which places a path may mean, path.go how it is cleaned; glob.go and
+// pathglob.go the patterns; verbs.go and groups.go the commands' names;
+// expression.go, facts.go and functions.go what stands behind `when`. limit.go,
+// reply.go, session.go, explain.go and test.go are what else a policy can be
+// asked. The compiler is compile.go, draft.go, when.go and testfacts.go over
+// decode.go; never.go finds the rules that never match.
+//
+// What it does not do:
+//
+//   - Follow symbolic links, fold case, or know about short names ("FINANC~1"):
+//     what a name leads to is the upstream's own affair. A rule is about the path
+//     that the client names, from the directory that the upstream reports. With a
+//     server that ignores case, allow what is wanted instead of denying what is
+//     not.
+//   - Compare Unicode otherwise than byte by byte: "é" in one code point and in
+//     two are different names. What stands in the file is in normal form C, as HCL
+//     reads it; so are all texts in conditions, the client's included.
+//   - Judge AUTH, PBSZ, PROT, CCC and whatever else the proxy answers itself; see
+//     [Governs].
+//   - Count: the numbers of sessions, bytes and commands that limits bound are
+//     the proxy's.
 package policy
