@@ -136,7 +136,7 @@ func (d *decoder) verb(m mention) (string, bool) {
 
 func (d *decoder) groupName(m mention) (string, bool) {
 	name := lower(m.text)
-	if name == groupUnknown || byName(name) != nil {
+	if _, known := byName(name); known || name == groupUnknown {
 		return name, true
 	}
 	names := []string{groupUnknown}

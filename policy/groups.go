@@ -1,7 +1,6 @@
 package policy
 
 import (
-	"slices"
 	"strings"
 )
 
@@ -42,13 +41,14 @@ const (
 	everything   = "*"
 )
 
-// byName finds the group, or nil.
-func byName(name string) *group {
-	i := slices.IndexFunc(groups, func(g group) bool { return g.name == name })
-	if i < 0 {
-		return nil
+// byName returns the verbs of the group.
+func byName(name string) ([]string, bool) {
+	for _, g := range groups {
+		if g.name == name {
+			return g.verbs, true
+		}
 	}
-	return &groups[i]
+	return nil, false
 }
 
 // pathsOf says where a sub-command of SITE has its paths.
@@ -102,7 +102,8 @@ func pathsIn(name string) pathsOf {
 // include adds what the name means to the set. The name is a group, "*", or a
 // verb or sub-command that the vocabulary has.
 func (v *vocabulary) include(set *verbSet, name string) {
-	switch g := byName(name); {
+	verbs, isGroup := byName(name)
+	switch {
 	case name == everything:
 		for id := range v.names {
 			set.add(verbID(id))
@@ -114,8 +115,8 @@ func (v *vocabulary) include(set *verbSet, name string) {
 				set.add(e.id)
 			}
 		}
-	case g != nil:
-		for _, verb := range g.verbs {
+	case isGroup:
+		for _, verb := range verbs {
 			v.includeForm(set, verb, verb == otherSITE || verb == otherOPTS)
 		}
 	default:
