@@ -2,7 +2,6 @@ package policy_test
 
 import (
 	"bytes"
-	"strings"
 	"testing"
 	"time"
 
@@ -72,5 +71,3 @@ func in(t testing.TB, directory, line string) policy.Request {
 		Session: policy.Session{LoggedIn: true}, TransferType: "I", Time: time.Unix(1764063000, 0),
 	}
 }
-
-func indent(s string) string { return "\t" + strings.ReplaceAll(s, "\n", "\n\t") }

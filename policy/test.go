@@ -144,7 +144,8 @@ func (d *decoder) testSession(e hclsyntax.Expression, q *Request) {
 			return time.Parse(time.RFC3339, s)
 		}),
 		whole("commands", &q.Session.Commands), whole("denied", &q.Session.Denied),
-		maybe("logged_in", &loggedIn), {"tls", d.testTLS(&q.TLS)},
+		maybe("logged_in", &loggedIn),
+		{"tls", d.testTLS(&q.TLS)},
 	})
 	if q.Session.LoggedIn = q.User != ""; loggedIn.given {
 		q.Session.LoggedIn = loggedIn.value

@@ -31,15 +31,8 @@ const maxVerbs = 256
 type verbSet [maxVerbs / 64]uint64
 
 func (s *verbSet) add(id verbID)      { s[id/64] |= 1 << (id % 64) }
-func (s *verbSet) remove(id verbID)   { s[id/64] &^= 1 << (id % 64) }
 func (s *verbSet) has(id verbID) bool { return s[id/64]&(1<<(id%64)) != 0 }
 func (s *verbSet) empty() bool        { return *s == verbSet{} }
-
-func (s *verbSet) union(other *verbSet) {
-	for i := range s {
-		s[i] |= other[i]
-	}
-}
 
 func (s *verbSet) subtract(other *verbSet) {
 	for i := range s {
