@@ -81,7 +81,7 @@ func (q exchanges) idle() bool {
 // its end, so that the transfer's final reply is due. Nil: nobody waits for it.
 func (q exchanges) match(code int, settled bool) *exchange {
 	var running *exchange
-	for _, e := range q {
+	for i, e := range q {
 		switch {
 		case !e.awaits():
 		case running != nil:
@@ -93,11 +93,27 @@ func (q exchanges) match(code int, settled bool) *exchange {
 			running = e
 		case e.optional() && !answersABOR(code):
 			e.swallow()
+		case e.optional():
+			q.passOption(i)
+			return e
 		default:
 			return e
 		}
 	}
 	return running
+}
+
+// passOption: which of several ABORs in a row goes without a reply of its own
+// cannot be told, so that when one has got a reply, the next may be the one.
+func (q exchanges) passOption(i int) {
+	for _, e := range q[i+1:] {
+		if e.awaits() {
+			if e.command.Verb == "ABOR" && e.aborts == nil {
+				e.aborts = q[i].aborts
+			}
+			return
+		}
+	}
 }
 
 // answersABOR lists the codes of RFC 959 §5.4 for ABOR, and 426 and 451 which

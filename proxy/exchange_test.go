@@ -127,6 +127,29 @@ func TestMatch(t *testing.T) {
 	}
 }
 
+// One reply to a transfer and to one of several ABORs: the last is forgotten,
+// whichever it was that shared.
+func TestMatchSeveralABORs(t *testing.T) {
+	q := queueOf("ABOR^ ABOR XYZZY! ABOR NOOP")
+	for i, code := range []int{225, 226, 200} {
+		e := q.match(code, false)
+		e.conclude(ftpparse.NewReply(code, ""))
+		if want := []int{0, 1, 4}[i]; e != q[want] {
+			t.Fatalf("%d is given to another than %d of %q", code, want, q)
+		}
+	}
+	if e := q[3]; e.stage != stageAnswered || e.answer.Code != 0 {
+		t.Error("the last ABOR is not forgotten")
+	}
+	// What stands between two ABORs is answered between them.
+	q = queueOf("ABOR^ NOOP ABOR")
+	q.match(225, false).conclude(ftpparse.NewReply(225, ""))
+	q.match(200, false).conclude(ftpparse.NewReply(200, ""))
+	if q[2].optional() {
+		t.Error("the second ABOR need not be answered")
+	}
+}
+
 // A swallowed ABOR says nothing to the client.
 func TestMatchForgetsABORSilently(t *testing.T) {
 	q := queueOf("ABOR^ NOOP")

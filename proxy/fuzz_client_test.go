@@ -34,6 +34,8 @@ type fuzzClient struct {
 	heard []ftpparse.Reply
 	files map[int]*carried
 	conns []io.Closer
+	ports int  // so many of heard were looked at for ports
+	lost  bool // it cannot know whose a port is
 }
 
 func newFuzzClient(g *ground, w way, tcp *net.TCPConn, drain chan struct{}) *fuzzClient {
@@ -95,7 +97,7 @@ func (c *fuzzClient) stop() {
 // listen reads replies to the end.
 func (c *fuzzClient) listen() {
 	defer close(c.over)
-	defer c.tcp.Close()
+	defer c.tcp.Close() //nolint:errcheck // it has ended
 	reader := ftpparse.NewReplyReader(c.conn, 65536, 1<<20)
 	for {
 		r, err := reader.Read()
@@ -123,7 +125,7 @@ func (c *fuzzClient) isOver() bool {
 
 // await waits for something heard, not for ever: it may never come.
 func (c *fuzzClient) await(condition func() bool) bool {
-	giveUp := time.NewTimer(200 * time.Millisecond)
+	giveUp := time.NewTimer(400 * time.Millisecond)
 	defer giveUp.Stop()
 	for {
 		c.mu.Lock()
@@ -182,7 +184,7 @@ func (c *fuzzClient) act(s *script) {
 	case 0, 1, 2, 3:
 		c.say(tagged()[s.pick(len(tagged()))])
 	case 4, 5:
-		c.sayLine(plain()[s.pick(len(plain()))])
+		c.plain(plain()[s.pick(len(plain()))])
 	case 6, 7, 8, 9, 10, 11:
 		c.transfer(s)
 	case 12:
@@ -195,9 +197,18 @@ func (c *fuzzClient) act(s *script) {
 		if s.pick(4) == 3 {
 			c.drain()
 		} else {
-			c.sayLine("EPSV")
+			c.plain("EPSV")
 		}
 	}
+}
+
+// plain says a line as it is.
+func (c *fuzzClient) plain(line string) {
+	if line == "PASV" || line == "EPSV" {
+		c.hearPort(c.ask(line))
+		return
+	}
+	c.sayLine(line)
 }
 
 // What a client may do with its data connection.
@@ -216,26 +227,37 @@ func (c *fuzzClient) transfer(s *script) {
 	verb := []string{"RETR", "STOR", "LIST", "APPE"}[s.pick(4)]
 	opening := []string{"EPSV", "PASV", "EPRT"}[s.pick(3)]
 	kind, size := s.pick(dataKinds), fuzzSizes()[s.pick(len(fuzzSizes()))]
-	if s.pick(4) == 3 {
+	habits := s.pick(8)
+	if habits&1 != 0 {
 		c.say("REST")
 	}
-	open := c.open(opening)
-	number := c.say(verb)
+	o := c.ask(opening)
+	pipelined := habits&6 == 6
+	if !pipelined {
+		c.hearPort(o)
+	}
 	file := &carried{upload: verb == "STOR" || verb == "APPE"}
+	number := c.say(verb)
 	c.mu.Lock()
 	c.files[number] = file
 	c.mu.Unlock()
-	if open == nil || kind == dataNever {
-		return
+	if pipelined {
+		c.hearPort(o)
 	}
 	if kind == dataLate {
 		c.await(func() bool { return c.begun(number) })
 	}
-	c.work.Go(func() {
-		if conn := open(); conn != nil {
-			c.carry(conn, file, contents(number, size), kind)
-		}
-	})
+	if kind == dataNever {
+		return
+	}
+	// Now or never: later, the port may be that of the next transfer.
+	if accept := o.open(); accept != nil {
+		c.work.Go(func() {
+			if conn := accept(); conn != nil {
+				c.carry(conn, file, contents(number, size), kind)
+			}
+		})
+	}
 }
 
 // begun tells whether the command has had its 1yz, or anything else that names
@@ -249,57 +271,77 @@ func (c *fuzzClient) begun(number int) bool {
 	return false
 }
 
-// open asks for a data connection and returns what opens it; nil: it was refused.
-func (c *fuzzClient) open(verb string) func() *net.TCPConn {
-	if verb == "EPRT" {
-		return c.openActive()
-	}
-	c.mu.Lock()
-	from := len(c.heard)
-	c.mu.Unlock()
-	c.sayLine(verb)
-	var to netip.AddrPort
-	c.await(func() bool {
-		for _, r := range c.heard[min(from, len(c.heard)):] {
-			if port, err := ftpparse.Parse229(r); r.Code == 229 && err == nil {
-				to = netip.AddrPortFrom(loopback, port)
-			} else if at, err := ftpparse.Parse227(r); r.Code == 227 && err == nil {
-				to = at
-			}
-			if r.Class() >= ftpparse.Transient {
-				return true
-			}
-		}
-		return to.IsValid()
-	})
-	if !to.IsValid() {
-		return nil
-	}
-	return func() *net.TCPConn {
-		conn, err := net.DialTCP("tcp", nil, net.TCPAddrFromAddrPort(to))
-		if err != nil {
-			return nil
-		}
-		return conn
-	}
+// A fuzzOpening is a data connection that was asked for: the client dials, or
+// waits to be dialled.
+type fuzzOpening struct {
+	number int // of the command that asked
+	to     netip.AddrPort
+	ln     *net.TCPListener
 }
 
-func (c *fuzzClient) openActive() func() *net.TCPConn {
+// ask says PASV, EPSV or EPRT.
+func (c *fuzzClient) ask(verb string) *fuzzOpening {
+	if verb != "EPRT" {
+		return &fuzzOpening{number: c.sayLine(verb)}
+	}
 	ln, err := listenTCP(loopback, 0)
 	if err != nil {
-		return nil
+		return &fuzzOpening{}
 	}
 	c.keep(ln)
-	c.sayLine(fmt.Sprintf("EPRT |1|127.0.0.1|%d|", unmapped(ln.Addr()).Port()))
-	_ = ln.SetDeadline(time.Now().Add(300 * time.Millisecond))
-	return func() *net.TCPConn {
-		defer ln.Close()
-		conn, err := ln.AcceptTCP()
-		if err != nil {
-			return nil
-		}
-		return conn
+	_ = ln.SetDeadline(time.Now().Add(150 * time.Millisecond))
+	return &fuzzOpening{ln: ln, number: c.sayLine(fmt.Sprintf("EPRT |1|127.0.0.1|%d|", unmapped(ln.Addr()).Port()))}
+}
+
+// hearPort waits for the reply to ask. A client that has missed one cannot know
+// whose the next is, and dials no more.
+func (c *fuzzClient) hearPort(o *fuzzOpening) {
+	if o.ln != nil || c.lost {
+		return
 	}
+	heard := c.await(func() bool {
+		for ; c.ports < len(c.heard) && !o.to.IsValid(); c.ports++ {
+			switch r := c.heard[c.ports]; r.Code {
+			case 229:
+				port, _ := ftpparse.Parse229(r)
+				o.to = netip.AddrPortFrom(loopback, port)
+			case 227:
+				o.to, _ = ftpparse.Parse227(r)
+			}
+		}
+		return o.to.IsValid() || c.finals() > o.number+1 // refused: all are answered, the greeting is one more
+	})
+	c.lost = !heard
+}
+
+// finals counts what is no 1yz.
+func (c *fuzzClient) finals() (n int) {
+	for _, r := range c.heard {
+		if r.Class() != ftpparse.Preliminary {
+			n++
+		}
+	}
+	return n
+}
+
+// open opens and returns what waits for it; nil: there is nothing to open.
+func (o *fuzzOpening) open() func() *net.TCPConn {
+	switch {
+	case o.ln != nil:
+		return func() *net.TCPConn {
+			defer o.ln.Close() //nolint:errcheck // it has served
+			conn, err := o.ln.AcceptTCP()
+			if err != nil {
+				return nil
+			}
+			return conn
+		}
+	case o.to.IsValid():
+		if conn, err := net.DialTCP("tcp", nil, net.TCPAddrFromAddrPort(o.to)); err == nil {
+			return func() *net.TCPConn { return conn }
+		}
+	}
+	return nil
 }
 
 func (c *fuzzClient) keep(conn io.Closer) {
@@ -325,7 +367,7 @@ func (c *finConn) Read(p []byte) (int, error) {
 
 // carry sends or receives a file, well or not, and closes conn.
 func (c *fuzzClient) carry(tcp *net.TCPConn, file *carried, data []byte, kind int) {
-	defer tcp.Close()
+	defer tcp.Close() //nolint:errcheck // what matters has been said before
 	c.keep(tcp)
 	_ = tcp.SetDeadline(time.Now().Add(longest))
 	end := &finConn{TCPConn: tcp}
@@ -333,12 +375,13 @@ func (c *fuzzClient) carry(tcp *net.TCPConn, file *carried, data []byte, kind in
 	if c.ways.has(wayPrivate) {
 		conn = tls.Client(end, c.tls)
 	}
-	switch kind {
-	case dataEndsEarly:
+	switch {
+	case kind == dataEndsEarly:
 		data = nil
-	case dataBreaks, dataStalls:
+	case kind == dataBreaks, kind == dataStalls:
 		data = data[:len(data)/2]
 	}
+	got := []byte{}
 	if file.upload {
 		_, err := conn.Write(data)
 		c.record(file, data, err == nil && kind != dataBreaks && kind != dataStalls)

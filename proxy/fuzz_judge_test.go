@@ -2,6 +2,7 @@ package proxy
 
 import (
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 	"testing"
@@ -220,6 +221,9 @@ func (p *played) String() string {
 	}
 	for _, line := range p.upstream.heard {
 		fmt.Fprintf(&text, "U< %q\n", line)
+	}
+	for _, n := range slices.Sorted(maps.Keys(p.client.files)) {
+		fmt.Fprintf(&text, "file #%d: client %v, upstream %v\n", n, p.client.files[n], p.upstream.files[n])
 	}
 	return text.String()
 }

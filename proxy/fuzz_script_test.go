@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"crypto/tls"
 	"crypto/x509"
+	"fmt"
 	"math/rand/v2"
 	"os"
 	"strings"
@@ -117,8 +118,8 @@ func newGround(f *testing.F) *ground {
 // fuzzLimits are soon reached, and yet give a busy machine time to behave well.
 func fuzzLimits() Limits {
 	l := DefaultLimits()
-	l.LoginTimeout, l.IdleTimeout = 2*time.Second, 700*time.Millisecond
-	l.ReplyTimeout, l.DataTimeout, l.StallTimeout = 500*time.Millisecond, 300*time.Millisecond, 300*time.Millisecond
+	l.LoginTimeout, l.IdleTimeout, l.ReplyTimeout = time.Second, 250*time.Millisecond, 250*time.Millisecond
+	l.DataTimeout, l.StallTimeout = 120*time.Millisecond, 120*time.Millisecond
 	return l
 }
 
@@ -226,4 +227,11 @@ type carried struct {
 	data   []byte // as sent or as received
 	clean  bool   // it was sent to its end, or received up to a clean end
 	lies   bool   // the upstream says other than what it did
+}
+
+func (c *carried) String() string {
+	if c == nil {
+		return "nothing"
+	}
+	return fmt.Sprintf("%d bytes, clean %v, lies %v", len(c.data), c.clean, c.lies)
 }

@@ -321,7 +321,7 @@ func (v *fuzzVisit) open() *net.TCPConn {
 	var conn *net.TCPConn
 	switch {
 	case ln != nil:
-		_ = ln.SetDeadline(time.Now().Add(300 * time.Millisecond))
+		_ = ln.SetDeadline(time.Now().Add(150 * time.Millisecond))
 		conn, _ = ln.AcceptTCP()
 		_ = ln.Close()
 	case target.IsValid():
