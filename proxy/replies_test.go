@@ -32,6 +32,7 @@ func TestClosingReply(t *testing.T) {
 		{name: "ABOR", err: failed(sideClient, "transfer", errAborted), said: 426},
 		{name: "ABOR before the 1yz", err: failed(sideUpstream, "await preliminary reply", errAborted), said: 225},
 		{name: "refused", err: failed(sideUpstream, "await preliminary reply", errRefused), said: 550},
+		{name: "refused", err: failed(sideUpstream, "await preliminary reply", errRefused), said: 350},
 
 		{name: "client not there", err: failed(sideClient, stepOpen, errNeverOpened), said: 226, want: 425},
 		{name: "client not there", err: failed(sideClient, stepOpen, errNeverOpened), said: 426, want: 425},

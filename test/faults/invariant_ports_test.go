@@ -136,7 +136,17 @@ func portPaths() []portPath {
 		}},
 		{name: "QUIT", ends: true, walk: func(c *client) { c.epsv(); c.do(221, "QUIT") }},
 		{name: "QUIT with a connection waiting", ends: true, walk: func(c *client) { c.open(c.epsv()); c.do(221, "QUIT") }},
-		{name: "REIN", ends: true, walk: func(c *client) { c.epsv(); c.do(220, "REIN") }},
+		{name: "wrong protection level", walk: func(c *client) {
+			c.do(200, "PROT C")
+			c.epsv()
+			c.do(521, "RETR 5000")
+			c.do(200, "PROT P")
+		}},
+		{name: "REIN", ends: true, walk: func(c *client) {
+			c.epsv()
+			c.do(220, "REIN")
+			c.rig.session().epsv() // at once, not when the port has waited in vain
+		}},
 		{name: "end of the control connection", ends: true, walk: func(c *client) { c.epsv() }},
 		{name: "reset of the control connection", ends: true, walk: func(c *client) { c.epsv(); reset(c.tcp) }},
 		{name: "end in a transfer", ends: true, walk: func(c *client) { c.transfer("STOR a") }},
@@ -174,6 +184,22 @@ func portPathsOfUpstreams() []portPath {
 			c.do(421, "NOOP")
 		}},
 	}
+}
+
+// AUTH leaves the upstream, and what was prepared with it.
+func TestInvariant7PortReturnsAtAUTH(t *testing.T) {
+	r := newRig(t, onePort, allowClear)
+	c := r.clear()
+	early := c.open(c.epsv())
+	c.secure()
+	early.hearClosed()
+	c.protect()
+	other := r.session()
+	other.epsv()
+	other.do(221, "QUIT")
+	other.hearEnd()
+	c.login()
+	r.recoversAfter(c)
 }
 
 // closedPort is a port of 127.0.0.1 where nobody listens.

@@ -128,16 +128,25 @@ func TestREINOnAnImplicitListener(t *testing.T) {
 	r.recoversAfter(c)
 }
 
-// Commands pipelined behind REIN inside TLS belong to nobody.
-func TestBytesBehindREINEndTheSession(t *testing.T) {
-	r := newRig(t)
-	c := r.session()
-	c.say("REIN", "USER anna")
-	c.hear(220)
-	if code, text, err := c.reply(); err == nil && code != 421 {
-		t.Fatalf("a command behind REIN was answered: %s", text)
+// Commands pipelined behind what ends TLS belong to nobody: they were sent inside
+// TLS and would be answered outside of it.
+func TestBytesBehindTheEndOfTLSEndTheSession(t *testing.T) {
+	for verb, code := range map[string]int{"REIN": 220, "CCC": 200} {
+		for _, injected := range []string{"USER anna", "NOOP", "x"} {
+			t.Run(verb+" "+injected, func(t *testing.T) {
+				r := newRig(t, func(s *settings) { s.listener.TLS.AllowCCC = true })
+				c := r.session()
+				c.say(verb, injected)
+				c.hear(code)
+				c.hear(421) // still inside TLS
+				c.hearEnd()
+				if n := r.upstream.count("USER"); n != 1 {
+					t.Errorf("the upstream heard USER %d times", n)
+				}
+				r.recovers()
+			})
+		}
 	}
-	r.recovers()
 }
 
 // A port of the client's that is not its own address is refused unseen.
