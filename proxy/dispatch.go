@@ -53,6 +53,8 @@ func (s *session) dispatch(ctx context.Context, l *line) error {
 			return s.onTransferCommand(ctx, l, verb.Transfer)
 		case c.Verb == "ABOR":
 			return s.onABOR(c)
+		case c.Verb == "TYPE":
+			return s.onTYPE(c)
 		default:
 			s.upstream.restart = s.upstream.restart || c.Verb == "REST"
 			return s.ask(&exchange{command: c})

@@ -204,11 +204,14 @@ func (c *fuzzClient) act(s *script) {
 
 // plain says a line as it is.
 func (c *fuzzClient) plain(line string) {
-	if line == "PASV" || line == "EPSV" {
+	switch line {
+	case "PASV", "EPSV":
 		c.hearPort(c.ask(line))
-		return
+	case "RETR", "STOR":
+		c.move(line) // with what was prepared, if anything
+	default:
+		c.sayLine(line)
 	}
-	c.sayLine(line)
 }
 
 // What a client may do with its data connection.
@@ -236,11 +239,7 @@ func (c *fuzzClient) transfer(s *script) {
 	if !pipelined {
 		c.hearPort(o)
 	}
-	file := &carried{upload: verb == "STOR" || verb == "APPE"}
-	number := c.say(verb)
-	c.mu.Lock()
-	c.files[number] = file
-	c.mu.Unlock()
+	number, file := c.move(verb)
 	if pipelined {
 		c.hearPort(o)
 	}
@@ -258,6 +257,15 @@ func (c *fuzzClient) transfer(s *script) {
 			}
 		})
 	}
+}
+
+// move says a transfer command.
+func (c *fuzzClient) move(verb string) (int, *carried) {
+	number, file := c.say(verb), &carried{upload: verb == "STOR" || verb == "APPE"}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.files[number] = file
+	return number, file
 }
 
 // begun tells whether the command has had its 1yz, or anything else that names

@@ -19,6 +19,10 @@ type upstreamLink struct {
 	// restart: REST was relayed and no transfer command since.
 	restart  bool
 	extended extended
+	// representation is the latest TYPE that it accepted; "": none, so that its
+	// default is in force. REIN and AUTH end it with the connection, another
+	// USER leaves it as it is (RFC 959 §4.1.1).
+	representation string
 }
 
 // extended is what is known of EPSV and EPRT: offered by FEAT, or refused when

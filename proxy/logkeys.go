@@ -4,6 +4,7 @@ import (
 	"net"
 	"net/netip"
 	"strconv"
+	"strings"
 	"time"
 
 	"go.uber.org/zap"
@@ -22,6 +23,7 @@ func logUpstream(name string) zap.Field    { return zap.String("upstream", name)
 func logUser(name string) zap.Field        { return zap.String("user", name) }
 func logCode(code int) zap.Field           { return zap.Int("code", code) }
 func logPhase(p phase) zap.Field           { return zap.Stringer("phase", p) }
+func logType(argument string) zap.Field    { return zap.String("type", typeName(argument)) }
 func logBytes(n int64) zap.Field           { return zap.Int64("bytes", n) }
 func logAfter(d time.Duration) zap.Field   { return zap.Duration("after", d) }
 func logError(err error) zap.Field         { return zap.Error(err) }
@@ -38,6 +40,22 @@ func logRule(d policy.Decision) zap.Field {
 		return zap.String("rule", "("+d.Reason.String()+")")
 	}
 	return zap.String("rule", d.Rule)
+}
+
+// longestType bounds what a client may write into the log by TYPE: "L 255".
+const longestType = 5
+
+// typeName is the argument of TYPE as the log has it. ASCII is where every
+// connection begins (RFC 959 §5.1).
+func typeName(argument string) string {
+	switch name := strings.ToUpper(strings.TrimSpace(argument)); {
+	case name == "":
+		return "A"
+	case len(name) > longestType:
+		return name[:longestType]
+	default:
+		return name
+	}
 }
 
 // logCommand hides secrets: Command's String does.

@@ -100,6 +100,9 @@ func (s *session) refuseTransfer(r ftpparse.Reply) error {
 // onTransferReply takes the upstream's replies to a transfer command.
 func (s *session) onTransferReply(ctx context.Context, e *exchange, r ftpparse.Reply) error {
 	t := e.transfer
+	if e.stage == stageSent {
+		t.owner.representation = s.upstream.representation
+	}
 	if r.Class() == ftpparse.Preliminary {
 		acknowledgeAtOnce(s.upstream.control.tcp)
 		t.begin()
@@ -160,7 +163,7 @@ func (s *session) settle() {
 
 func (s *session) logTransfer(t *transfer, r ftpparse.Reply) {
 	fields := []zap.Field{
-		logUser(s.account.user), logCommand(t.spec.command), logCode(r.Code),
+		logUser(s.account.user), logCommand(t.spec.command), logCode(r.Code), logType(t.owner.representation),
 		logBytes(t.outcome.bytes), logAfter(time.Since(t.owner.at).Round(time.Millisecond)),
 	}
 	if t.outcome.truncated && t.spec.upload && t.spec.truncation == TruncationLog {
@@ -174,6 +177,17 @@ func (s *session) logTransfer(t *transfer, r ftpparse.Reply) {
 		return
 	}
 	s.log.Info("transfer", fields...)
+}
+
+// onTYPE relays TYPE and remembers what the upstream accepts, for the log: a file
+// that was carried in ASCII differs from its original, and somebody may ask why.
+func (s *session) onTYPE(c ftpparse.Command) error {
+	return s.ask(&exchange{command: c, onReply: func(ctx context.Context, e *exchange, r ftpparse.Reply) error {
+		if r.Class() == ftpparse.Completion {
+			s.upstream.representation = c.Argument
+		}
+		return s.relay(ctx, e, r)
+	}})
 }
 
 // onABOR relays ABOR at once and breaks the legs off. Upstreams that stop by

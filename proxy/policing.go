@@ -174,14 +174,14 @@ func (s *session) askDirectory() error {
 	}})
 }
 
-// identityUnsettled tells that the upstream is still judging a login: who gives
-// the next command is not known yet.
-func (s *session) identityUnsettled() bool {
+// factsUnsettled tells that the upstream is still judging a login or a TYPE: who
+// gives the next command, or how a file will be carried, is not known yet.
+func (s *session) factsUnsettled() bool {
 	if s.policing.current() == nil {
 		return false
 	}
 	for _, e := range s.queue {
-		if e.awaits() && isLogin(e.command.Verb) {
+		if e.awaits() && (isLogin(e.command.Verb) || e.command.Verb == "TYPE") {
 			return true
 		}
 	}
@@ -199,7 +199,7 @@ func (s *session) request(c ftpparse.Command) policy.Request {
 			Host: s.account.host, LoggedIn: s.phase == phaseReady,
 			Commands: s.policing.commands, Denied: s.policing.denied,
 		},
-		TLS: s.security.facts, TransferType: "A", Time: time.Now(),
+		TLS: s.security.facts, TransferType: typeName(s.upstream.representation), Time: time.Now(),
 	}
 	if s.policing.place.current {
 		q.Directory = s.policing.place.directory

@@ -177,7 +177,7 @@ func (s *session) mustWait(verb string) bool {
 	if s.phase == phaseConnecting || s.upstream.translating || len(s.queue) >= maxOutstanding || s.work.quitting {
 		return true
 	}
-	if s.identityUnsettled() {
+	if verb != "ABOR" && s.factsUnsettled() {
 		return true
 	}
 	switch {

@@ -71,6 +71,9 @@ type ownerView struct {
 	at      time.Time
 	ended   bool      // eventEnded came: outcome is valid
 	sent    *exchange // not nil once the command went upstream
+	// representation is the TYPE in force when the upstream first answered: what
+	// came before has been answered by then, what comes later is for the next.
+	representation string
 }
 
 // opening: the transfer command waits for the legs that are dialled.
