@@ -50,8 +50,15 @@ func sessionSeeds() []sessionSeed {
 	for choice := range abortions() {
 		all = append(all, sessionSeed{0, join(seedMove(seedRETR, seedEPSV, dataStalls), seedPlain("ABOR"), seedPlain("XYZZY"), seedTagged("NOOP")), opened(4, 0, byte(choice))})
 	}
+	// Of three ABORs the first shares its reply with the transfer.
+	all = append(all, sessionSeed{0, join(seedMove(seedRETR, seedEPSV, dataStalls), seedPlain("ABOR"), seedPlain("ABOR"), seedPlain("ABOR"), seedPlain("XYZZY"), seedTagged("NOOP")), opened(4, 0, 3)})
 	relogin := join(seedPlain("REIN"), seedTagged("NOOP"), seedTagged("USER"), seedTagged("PASS"), seedMove(seedRETR, seedEPSV, dataWell))
+	var every [][]byte
+	for _, verb := range tagged()[:12] {
+		every = append(every, seedTagged(verb))
+	}
 	all = append(all,
+		sessionSeed{0, join(every...), nil},
 		sessionSeed{0, relogin, nil},
 		sessionSeed{wayPrivate | wayHangUp, relogin, nil},
 		sessionSeed{0, join([]byte{4, byte(slices.Index(plain(), "RETR"))}, seedTagged("REST"), seedPlain("STOR")), nil},
