@@ -222,6 +222,7 @@ func (s *session) onTranslated(ctx context.Context, t *translation, e *exchange,
 			return s.listener.Upstream.DialData(ctx, target)
 		})
 	}
+	s.transfer.announced()
 	e.conclude(t.reply)
 	return nil
 }

@@ -228,7 +228,7 @@ func (v *fuzzVisit) other(tag string) {
 	case kind == 2:
 		v.write("200"+tag, true)
 	case kind == 3:
-		v.reply("211-" + tag + "\r\n 226 not the end\r\n211-\r\n211" + tag)
+		v.reply("211-" + tag + "\r\n 226 not the end\r\n211-\r\n211 end" + tag)
 	case kind == 4:
 		v.reply("502" + tag)
 	case kind == 5 && !during:

@@ -8,6 +8,7 @@ import (
 	"net"
 	"net/netip"
 	"sync"
+	"sync/atomic"
 	"time"
 )
 
@@ -90,6 +91,7 @@ type acceptor struct {
 	conns chan *net.TCPConn
 	done  chan struct{}
 	once  sync.Once
+	came  atomic.Bool // a connection of the right address has
 }
 
 // closingListener is a lease, or a listener of the kernel's choice.
@@ -103,26 +105,33 @@ type closingListener interface {
 // their handshake.
 const maxCandidates = 4
 
-// accept starts an acceptor, which now owns ln. expired is called once if
-// nobody came within the time given; 0 waits for ever.
-func accept(ln closingListener, peer netip.Addr, within time.Duration, expired func()) *acceptor {
+// accept starts an acceptor, which now owns ln and waits for ever. expired is
+// called once if expire has been and nobody came.
+func accept(ln closingListener, peer netip.Addr, expired func()) *acceptor {
 	a := &acceptor{ln: ln, peer: peer, conns: make(chan *net.TCPConn, maxCandidates), done: make(chan struct{})}
-	if within > 0 {
-		_ = ln.SetDeadline(time.Now().Add(within))
-	}
 	go a.run(expired)
 	return a
+}
+
+// expire gives the peer, who has been told of the port now, so long to come.
+func (a *acceptor) expire(within time.Duration) {
+	if a.came.Load() {
+		return
+	}
+	_ = a.ln.SetDeadline(time.Now().Add(within))
+	if a.came.Load() { // meanwhile: see run
+		_ = a.ln.SetDeadline(time.Time{})
+	}
 }
 
 func (a *acceptor) run(expired func()) {
 	defer close(a.done)
 	defer close(a.conns)
-	came := false
 	for {
 		conn, err := a.ln.AcceptTCP()
 		if err != nil {
 			_ = a.ln.Close()
-			if !came && !errors.Is(err, net.ErrClosed) {
+			if !a.came.Load() && !errors.Is(err, net.ErrClosed) {
 				expired()
 			}
 			return
@@ -131,8 +140,7 @@ func (a *acceptor) run(expired func()) {
 			_ = conn.Close()
 			continue
 		}
-		if !came {
-			came = true
+		if !a.came.Swap(true) {
 			_ = a.ln.SetDeadline(time.Time{})
 		}
 		select {

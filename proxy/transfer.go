@@ -177,10 +177,19 @@ func newTransfer(b *tlsterm.Binding, limits transferLimits) *transfer {
 
 // acceptClient prepares a client's PASV: the lease is the transfer's from here.
 func (t *transfer) acceptClient(l *lease, client netip.Addr) {
-	t.clientAccept = accept(l, client, t.limits.data, t.expired)
+	t.clientAccept = accept(l, client, t.expired)
+}
+
+// announced: the client knows now where to open its leg. Its time runs from
+// here: how long the upstream took to name its own port is not the client's
+// fault.
+func (t *transfer) announced() {
+	if t.clientAccept != nil {
+		t.clientAccept.expire(t.limits.data)
+	}
 }
 
 // acceptUpstream prepares our PORT to the upstream.
 func (t *transfer) acceptUpstream(ln *net.TCPListener, upstream netip.Addr) {
-	t.upstreamAccept = accept(ln, upstream, 0, func() {})
+	t.upstreamAccept = accept(ln, upstream, func() {})
 }

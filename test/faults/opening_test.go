@@ -220,3 +220,27 @@ func TestEmptyTransfers(t *testing.T) {
 		r.recoversAfter(c)
 	}
 }
+
+// An upstream that is slow to name its port takes nothing from the client's time,
+// which runs from the reply (RFC 959 §4.1.2).
+func TestUpstreamThatIsSlowToNameItsPort(t *testing.T) {
+	r := newRig(t, func(s *settings) { s.limits.DataTimeout = short })
+	asked, release := make(chan struct{}), make(chan struct{})
+	r.upstream.on("PASV", func(v *visit, _ string) {
+		close(asked)
+		v.await(release)
+		v.listen("PASV")
+	})
+	c := r.session()
+	c.say("EPSV")
+	<-asked
+	r.upstream.behave()
+	other := r.session()
+	other.epsv() // asked later: once its time is over, so would be the first one's
+	eventually(t, func() bool { return r.logged("data connection not opened in time") > 0 })
+	close(release)
+	c.prepared = c.portOf(c.hear(229))
+	c.downloads(5000)
+	other.do(221, "QUIT")
+	r.recoversAfter(c)
+}
