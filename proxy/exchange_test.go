@@ -57,14 +57,16 @@ func verbOf(e *exchange) string {
 	return e.command.Verb
 }
 
-func TestMatch(t *testing.T) {
-	for _, c := range []struct {
-		queue   string
-		code    int
-		settled bool
-		want    string
-		after   string // "": as before
-	}{
+type matchCase struct {
+	queue   string
+	code    int
+	settled bool
+	want    string
+	after   string // "": as before
+}
+
+func matchCases() []matchCase {
+	return []matchCase{
 		{queue: "", code: 200, want: ""},
 		{queue: "NOOP PWD", code: 257, want: "NOOP"},
 		{queue: "NOOP! PWD", code: 257, want: "PWD"},
@@ -113,7 +115,11 @@ func TestMatch(t *testing.T) {
 		{queue: "ABOR^ PASV", code: 227, want: "PASV", after: "ABOR! PASV"},
 		{queue: "ABOR^", code: 200, want: "", after: "ABOR!"},
 		{queue: "RETR~ ABOR^ NOOP", code: 200, want: "ABOR"}, // ABOR is not optional yet
-	} {
+	}
+}
+
+func TestMatch(t *testing.T) {
+	for _, c := range matchCases() {
 		q := queueOf(c.queue)
 		if c.after == "" {
 			c.after = q.String()

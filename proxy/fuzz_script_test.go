@@ -118,7 +118,7 @@ func newGround(f *testing.F) *ground {
 // fuzzLimits are soon reached, and yet give a busy machine time to behave well.
 func fuzzLimits() Limits {
 	l := DefaultLimits()
-	l.LoginTimeout, l.IdleTimeout, l.ReplyTimeout = time.Second, 250*time.Millisecond, 250*time.Millisecond
+	l.LoginTimeout, l.IdleTimeout, l.ReplyTimeout = time.Second, 250*time.Millisecond, time.Second
 	l.DataTimeout, l.StallTimeout = 120*time.Millisecond, 120*time.Millisecond
 	return l
 }

@@ -4,6 +4,7 @@ import (
 	"io"
 	"net"
 	"slices"
+	"time"
 )
 
 // What an upstream may do in a transfer.
@@ -130,7 +131,9 @@ func (v *fuzzVisit) end(code, tag string, hold bool) {
 		code = v.afterABOR
 	}
 	v.out.WriteString(code + tag + "\r\n")
-	if !hold {
+	if hold {
+		time.AfterFunc(20*time.Millisecond, v.flush)
+	} else {
 		_, _ = v.out.WriteTo(v.control)
 	}
 }
