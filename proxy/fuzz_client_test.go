@@ -102,7 +102,7 @@ func (c *fuzzClient) stop() {
 // listen reads replies to the end.
 func (c *fuzzClient) listen() {
 	defer close(c.over)
-	defer c.tcp.Close() //nolint:errcheck // it has ended
+	defer c.tcp.Close()
 	reader := ftpparse.NewReplyReader(c.conn, 65536, 1<<20)
 	for {
 		r, err := reader.Read()

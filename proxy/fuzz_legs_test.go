@@ -136,7 +136,7 @@ func (o *fuzzOpening) open() func() *net.TCPConn {
 	switch {
 	case o.ln != nil:
 		return func() *net.TCPConn {
-			defer o.ln.Close() //nolint:errcheck // it has served
+			defer o.ln.Close()
 			conn, err := o.ln.AcceptTCP()
 			if err != nil {
 				return nil
@@ -174,7 +174,7 @@ func (c *finConn) Read(p []byte) (int, error) {
 
 // carry sends or receives a file, well or not, and closes conn.
 func (c *fuzzClient) carry(tcp *net.TCPConn, file *carried, data []byte, kind int) {
-	defer tcp.Close() //nolint:errcheck // what matters has been said before
+	defer tcp.Close()
 	c.keep(tcp)
 	_ = tcp.SetDeadline(time.Now().Add(longest))
 	end := &finConn{TCPConn: tcp}
