@@ -256,14 +256,98 @@ func TestShutdownNeedsCloseNotify(t *testing.T) {
 			t.Errorf("a bare FIN: %v", err)
 		}
 
-		s = newGlued(t, version)
-		if _, err := s.g.Conn.Write([]byte("NOOP\r\n")); err != nil {
-			t.Fatal(err)
-		}
-		if _, err := s.server.Shutdown(within(t)); err == nil {
-			t.Error("clear text without a close_notify was accepted")
+		// What begins like a record has to be one.
+		for b := byte(20); b <= 24; b++ {
+			s = newGlued(t, version)
+			if _, err := s.g.Conn.Write([]byte{b, 3, 3, 0, 4, 'N', 'O', 'O', 'P'}); err != nil {
+				t.Fatal(err)
+			}
+			if _, err := s.server.Shutdown(within(t)); err == nil {
+				t.Errorf("a forged record of type %d was accepted", b)
+			}
 		}
 	})
+}
+
+// curl leaves TLS without a close_notify of its own, once it has
+// ours: not a byte of the clear text that follows may be lost.
+func TestShutdownAcceptsClearText(t *testing.T) {
+	forVersions(t, func(t *testing.T, version uint16) {
+		for _, line := range []string{"PWD\r\n", "A\r\nB\r\nTYPE I\r\n", "\xff\xf4ABOR\r\n", "\r\n"} {
+			for _, waits := range []bool{true, false} {
+				s := newGlued(t, version)
+				said := make(chan error, 1)
+				go func() {
+					if waits {
+						_, err := s.client.Read(make([]byte, 1)) // our close_notify
+						if !errors.Is(err, io.EOF) {
+							said <- err
+							return
+						}
+					}
+					_, err := io.WriteString(s.g.Conn, line)
+					said <- err
+				}()
+				conn, err := s.server.Shutdown(within(t))
+				if err := errors.Join(err, <-said); err != nil {
+					t.Fatalf("%q, waits %v: %v", line, waits, err)
+				}
+				if err := s.g.Conn.(*net.TCPConn).CloseWrite(); err != nil {
+					t.Fatal(err)
+				}
+				if got, err := io.ReadAll(conn); string(got) != line || err != nil {
+					t.Errorf("waits %v: read %q, %v, want %q", waits, got, err, line)
+				}
+				exchange(t, conn, clearOf(s, waits), "331 go on\r\n")
+			}
+		}
+	})
+}
+
+// clearOf is the client's clear text behind our close_notify, which it has read
+// if it waited for it.
+func clearOf(s glued, read bool) io.Reader {
+	if !read {
+		_, _ = s.client.Read(make([]byte, 1))
+	}
+	return s.g.Conn
+}
+
+// A peer that ends TLS by itself is heard before anything is sent: what stands
+// right behind the reply to CCC, lftp takes for the end of the connection.
+func TestShutdownLetsThePeerGoFirst(t *testing.T) {
+	forVersions(t, func(t *testing.T, version uint16) {
+		s := newGlued(t, version)
+		log := &orderLog{Conn: s.server.records.Conn}
+		if err := s.client.CloseWrite(); err != nil {
+			t.Fatal(err)
+		}
+		awaitBytes(t, log.Conn.(*net.TCPConn))
+		s.server.records.Conn = log
+		if _, err := s.server.Shutdown(within(t)); err != nil {
+			t.Fatal(err)
+		}
+		if len(log.did) == 0 || log.did[0] != "read" {
+			t.Errorf("did %q", log.did)
+		}
+	})
+}
+
+// An orderLog remembers what was done, in order.
+type orderLog struct {
+	net.Conn
+	did []string
+}
+
+func (o *orderLog) Read(p []byte) (int, error) {
+	n, err := o.Conn.Read(p)
+	o.did = append(o.did, "read")
+	return n, err
+}
+
+func (o *orderLog) Write(p []byte) (int, error) {
+	o.did = append(o.did, "write")
+	return o.Conn.Write(p)
 }
 
 func TestShutdownEndsWithItsContext(t *testing.T) {
