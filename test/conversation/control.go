@@ -128,6 +128,14 @@ func (c *control) endTLS() error {
 	if err := conn.CloseWrite(); err != nil {
 		return err
 	}
+	return c.leaveTLS()
+}
+
+// leaveTLS hears close_notify and goes back to clear text.
+func (c *control) leaveTLS() error {
+	if c.record == nil {
+		return errors.New("TLS has not started")
+	}
 	if err := c.hearEOF(); err != nil {
 		return err
 	}

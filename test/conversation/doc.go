@@ -34,6 +34,7 @@
 //	C connects          TCP, and TLS at once when the listener is implicit
 //	C starts TLS        handshake after 234
 //	C ends TLS          close_notify both ways; goes on in clear text
+//	C leaves TLS        hears close_notify, says none; goes on in clear text
 //	U is dialled        the proxy opens a control connection to the upstream
 //	U refuses           the upstream no longer accepts control connections
 //	U starts TLS        handshake as TLS server, after 234 or at once

@@ -47,6 +47,8 @@ func clientPhrase(action string) func(*stage) error {
 		}
 	case "ends TLS":
 		return func(st *stage) error { return st.withControl("C", (*control).endTLS) }
+	case "leaves TLS":
+		return func(st *stage) error { return st.withControl("C", (*control).leaveTLS) }
 	case "listens":
 		return func(st *stage) error { return st.clientData.listen(st.clientHost()) }
 	case "listens nowhere":

@@ -4,7 +4,7 @@ import ftplib
 import ssl
 import sys
 
-host, port, user, password, authority, mode, upload, download = sys.argv[1:]
+host, port, user, password, authority, mode, upload, stored, download, kept = sys.argv[1:]
 session = ftplib.FTP_TLS(context=ssl.create_default_context(cafile=authority))
 session.set_debuglevel(1)
 session.connect(host, int(port), timeout=60)
@@ -14,7 +14,7 @@ session.set_pasv(mode == "passive")
 session.ccc()
 assert session.sock.version() is None, "the control connection is still in TLS"
 with open(upload, "rb") as file:
-    session.storbinary("STOR up.bin", file)
+    session.storbinary("STOR " + stored, file)
 with open(download, "wb") as file:
-    session.retrbinary("RETR kept.bin", file.write)
+    session.retrbinary("RETR " + kept, file.write)
 session.quit()
