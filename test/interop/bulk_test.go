@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/ftpsproxy/ftpsproxy/test/clients"
+	"github.com/ftpsproxy/ftpsproxy/test/machine"
 	"github.com/ftpsproxy/ftpsproxy/test/servers"
 )
 
@@ -33,7 +34,7 @@ func TestGibibyte(t *testing.T) {
 	for _, tt := range tests {
 		t.Run(fmt.Sprintf("%s/%s", tt.server, tt.client.Name()), func(t *testing.T) {
 			t.Parallel()
-			pki := newPKI(t)
+			pki := machine.NewPKI(t)
 			server := servers.Start(t, tt.server, servers.Options{})
 			p := startProxy(t, front{server: server, address: loopbacks()[0], pki: &pki})
 			thereAndBack(t, server, tt.client, p.target(tt.protection))
@@ -89,7 +90,7 @@ func TestThousandFiles(t *testing.T) {
 	for _, pair := range pairs {
 		t.Run(fmt.Sprintf("%s/%s", pair.server, pair.client.Name()), func(t *testing.T) {
 			t.Parallel()
-			pki := newPKI(t)
+			pki := machine.NewPKI(t)
 			server := servers.Start(t, pair.server, servers.Options{})
 			p := startProxy(t, front{server: server, address: loopbacks()[0], tls: clearAllowed, pki: &pki})
 			thousandFiles(t, server, pair.client, p.target(pair.protection))

@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	"github.com/ftpsproxy/ftpsproxy/test/clients"
+	"github.com/ftpsproxy/ftpsproxy/test/machine"
 	"github.com/ftpsproxy/ftpsproxy/test/servers"
 )
 
@@ -49,7 +50,7 @@ func TestCCC(t *testing.T) {
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()
 			server := servers.Start(t, servers.VSFTPD, servers.Options{})
-			pki := newPKI(t)
+			pki := machine.NewPKI(t)
 			p := startProxy(t, front{server: server, address: loopbacks()[0], tls: `ccc = "allow"`, pki: &pki})
 			target := p.target(clients.Explicit)
 			target.Active = c.active

@@ -7,7 +7,6 @@
 //
 //	main_test.go       builds the binary
 //	proxy_test.go      starts it, and checks what it leaves behind
-//	pki_test.go        the certificate it shows
 //	exercise_test.go   what every client does in a session, and what must come of it
 //	direct_test.go     the clients with the servers alone: the harness tests itself
 //	matrix_test.go     all clients × all servers × every way to connect

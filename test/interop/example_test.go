@@ -11,6 +11,7 @@ import (
 	"testing"
 
 	"github.com/ftpsproxy/ftpsproxy/test/clients"
+	"github.com/ftpsproxy/ftpsproxy/test/machine"
 	"github.com/ftpsproxy/ftpsproxy/test/servers"
 )
 
@@ -56,13 +57,13 @@ func TestSelfSigned(t *testing.T) {
 	p := startProxy(t, front{server: server, address: loopbacks()[0]})
 	target := p.target(clients.Implicit)
 	target.CA = filepath.Join(t.TempDir(), "shown.pem")
-	writePEM(t, target.CA, "CERTIFICATE", shownCertificate(t, target.Addr.String()))
+	machine.WritePEM(t, target.CA, "CERTIFICATE", shownCertificate(t, target.Addr.String()))
 	doEverything(t, server, clients.NewJlaffaye(), target)
 	doEverything(t, server, clients.NewLFTP(t), target)
 	p.settled(t)
 
-	other := newPKI(t)
-	target.CA = other.ca
+	other := machine.NewPKI(t)
+	target.CA = other.CA
 	if _, err := clients.NewJlaffaye().Run(t.Context(), target, nil); err == nil {
 		t.Error("a client that trusts another certificate has logged in")
 	}

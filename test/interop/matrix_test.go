@@ -6,6 +6,7 @@ import (
 	"testing"
 
 	"github.com/ftpsproxy/ftpsproxy/test/clients"
+	"github.com/ftpsproxy/ftpsproxy/test/machine"
 	"github.com/ftpsproxy/ftpsproxy/test/servers"
 )
 
@@ -22,7 +23,7 @@ func TestMatrix(t *testing.T) {
 			t.Run(fmt.Sprintf("%s/%s", kind, family(address)), func(t *testing.T) {
 				t.Parallel()
 				needAddress(t, address)
-				pki := newPKI(t)
+				pki := machine.NewPKI(t)
 				server := servers.Start(t, kind, servers.Options{Address: address})
 				p := startProxy(t, front{server: server, address: address, tls: clearAllowed, pki: &pki})
 				for _, client := range clients.All(t) {
@@ -42,7 +43,7 @@ func TestFamiliesMeet(t *testing.T) {
 				t.Parallel()
 				needAddress(t, address)
 				needAddress(t, other)
-				pki := newPKI(t)
+				pki := machine.NewPKI(t)
 				server := servers.Start(t, kind, servers.Options{Address: other})
 				p := startProxy(t, front{server: server, address: address, pki: &pki})
 				for _, client := range []clients.Client{clients.NewLFTP(t), clients.NewFtplib(t)} {
@@ -61,7 +62,7 @@ func TestActiveUpstream(t *testing.T) {
 			t.Run(fmt.Sprintf("%s/%s", kind, family(address)), func(t *testing.T) {
 				t.Parallel()
 				needAddress(t, address)
-				pki := newPKI(t)
+				pki := machine.NewPKI(t)
 				server := servers.Start(t, kind, servers.Options{Address: address})
 				p := startProxy(t, front{server: server, address: address, dataMode: "active", pki: &pki})
 				for _, client := range []clients.Client{clients.NewLFTP(t), clients.NewFtplib(t)} {

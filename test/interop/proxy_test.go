@@ -24,7 +24,7 @@ type front struct {
 	address  netip.Addr      // of both listeners
 	dataMode string          // of the upstream; passive when empty
 	tls      string          // more lines in the tls block of the listeners
-	pki      *pki            // absent: self_signed
+	pki      *machine.PKI    // absent: self_signed
 }
 
 // A proxy is the program under test, running.
@@ -81,7 +81,7 @@ listener %[1]q {
 	}
 	certificate := `self_signed { names = ["localhost", "127.0.0.1", "::1"] }`
 	if p.pki != nil {
-		certificate = fmt.Sprintf("files {\n    cert = %q\n    key = %q\n  }", p.pki.cert, p.pki.key)
+		certificate = fmt.Sprintf("files {\n    cert = %q\n    key = %q\n  }", p.pki.Cert, p.pki.Key)
 	}
 	mode := p.dataMode
 	if mode == "" {
@@ -146,7 +146,7 @@ func (p *proxy) target(protection clients.TLS) clients.Target {
 		target.Addr = p.implicit
 	}
 	if p.pki != nil {
-		target.CA = p.pki.ca
+		target.CA = p.pki.CA
 	}
 	return target
 }

@@ -4,6 +4,7 @@
 // the test.
 //
 //	server.go      Start: what all servers share
+//	tls.go         what they have in common when they speak TLS
 //	vsftpd.go      the configuration of each
 //	proftpd.go
 //	pureftpd.go

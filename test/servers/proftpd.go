@@ -1,6 +1,7 @@
 package servers
 
 import (
+	"crypto/tls"
 	"fmt"
 	"os/user"
 	"path/filepath"
@@ -13,7 +14,7 @@ import (
 // startProFTPD configures ProFTPD with a user of its own (AuthUserFile).
 func (s *Server) startProFTPD(t testing.TB) {
 	t.Helper()
-	program := machine.Find(t, "proftpd-core", "proftpd")
+	program := machine.Find(t, "proftpd-core+proftpd-mod-crypto", "proftpd")
 	users := fmt.Sprintf("%s:%s:%d:%d::%s:/bin/sh\n", s.User, s.hash(t), s.uid, s.gid, s.Root)
 	name, group := account(t, s.uid, s.gid)
 	confine := ""
@@ -46,10 +47,45 @@ AllowStoreRestart on
 AllowRetrieveRestart on
 PassivePorts %d %d
 Umask 022
-`, filepath.Join(program.Root, "usr/lib/proftpd"), s.Addr.Addr(), s.Addr.Port(), name, group, confine,
+%s`, filepath.Join(program.Root, "usr/lib/proftpd"), s.Addr.Addr(), s.Addr.Port(), name, group, confine,
 		s.write(t, "users", users), s.file("pid"), s.file("scoreboard"), s.file("log"),
-		s.passive.First, s.passive.Last))
+		s.passive.First, s.passive.Last, s.proftpdTLS()))
 	s.start(t, program, "--nodaemon", "--config", config)
+}
+
+// proftpdTLS is the part of the configuration about TLS.
+func (s *Server) proftpdTLS() string {
+	if s.tls == nil {
+		return ""
+	}
+	required, versions, options := "on", "TLSv1.2 TLSv1.3", ""
+	if s.tls.ClearData {
+		required = "auth+!data"
+	}
+	if s.tls.Max == tls.VersionTLS12 {
+		versions = "TLSv1.2"
+	}
+	if s.tls.Implicit {
+		options += " UseImplicitSSL"
+	}
+	if !s.tls.Reuse {
+		options += " NoSessionReuseRequired"
+	}
+	if options != "" {
+		options = "TLSOptions" + options
+	}
+	return fmt.Sprintf(`LoadModule mod_tls.c
+TLSEngine on
+TLSRequired %s
+TLSProtocol %s
+TLSECCertificateFile %s
+TLSECCertificateKeyFile %s
+TLSSessionTickets %s
+TLSVerifyClient off
+TLSRenegotiate none
+TLSLog %s
+%s
+`, required, versions, s.tls.Cert, s.tls.Key, on(!s.tls.NoTickets), s.file("tlslog"), options)
 }
 
 // account names the user and the group of these numbers: ProFTPD's configuration

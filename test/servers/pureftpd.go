@@ -28,13 +28,28 @@ func (s *Server) startPureFTPd(t testing.TB) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	s.start(t, program,
-		"--bind", host+","+port,
-		"--login", "puredb:"+database,
+	args := []string{
+		"--bind", host + "," + port,
+		"--login", "puredb:" + database,
 		"--chrooteveryone", "--noanonymous", "--dontresolve",
 		"--passiveportrange", fmt.Sprintf("%d:%d", s.passive.First, s.passive.Last),
 		"--limitrecursion", "5000:5", // more entries in a listing than any test makes
 		"--maxclientsnumber", strconv.Itoa(500), "--maxclientsperip", strconv.Itoa(500),
-		"--altlog", "clf:"+s.file("log"), // nothing else is logged but by syslog
-		"--pidfile", s.file("pid"))
+		"--altlog", "clf:" + s.file("log"), // nothing else is logged but by syslog
+		"--pidfile", s.file("pid"),
+	}
+	s.start(t, program, append(args, s.pureftpdTLS()...)...)
+}
+
+// pureftpdTLS are the arguments about TLS: level 2 refuses logins in clear text,
+// 3 clear data connections too.
+func (s *Server) pureftpdTLS() []string {
+	switch {
+	case s.tls == nil:
+		return nil
+	case s.tls.ClearData:
+		return []string{"--tls=2", "--certfile=" + s.tls.Cert + "," + s.tls.Key}
+	default:
+		return []string{"--tls=3", "--certfile=" + s.tls.Cert + "," + s.tls.Key}
+	}
 }

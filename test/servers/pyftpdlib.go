@@ -15,10 +15,32 @@ func (s *Server) startPyftpdlib(t testing.TB) {
 	module := machine.FindModule(t, "python3-pyftpdlib", "pyftpdlib")
 	python := machine.Find(t, "python3", "python3")
 	script := filepath.Join(machine.Repository(t), "test/servers/testdata/pyftpdlib_server.py")
-	s.start(t, python, "-W", "ignore::DeprecationWarning", script,
+	args := []string{
+		"-W", "ignore::DeprecationWarning", script,
 		"--modules", module,
 		"--address", s.Addr.Addr().String(), "--port", strconv.Itoa(int(s.Addr.Port())),
 		"--first", strconv.Itoa(int(s.passive.First)), "--last", strconv.Itoa(int(s.passive.Last)),
 		"--root", s.Root, "--user", s.User, "--password-file", s.write(t, "password", s.Password),
-		"--uid", strconv.Itoa(s.uid), "--gid", strconv.Itoa(s.gid))
+		"--uid", strconv.Itoa(s.uid), "--gid", strconv.Itoa(s.gid),
+	}
+	s.start(t, python, append(args, s.pyftpdlibTLS(t)...)...)
+}
+
+// pyftpdlibTLS are the arguments about TLS, which needs one more module.
+func (s *Server) pyftpdlibTLS(t testing.TB) []string {
+	t.Helper()
+	if s.tls == nil {
+		return nil
+	}
+	args := []string{
+		"--modules", machine.FindModule(t, "python3-openssl", "OpenSSL"),
+		"--cert", s.tls.Cert, "--key", s.tls.Key,
+	}
+	if s.tls.Implicit {
+		args = append(args, "--implicit")
+	}
+	if s.tls.ClearData {
+		args = append(args, "--clear-data")
+	}
+	return args
 }

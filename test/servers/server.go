@@ -6,13 +6,11 @@ import (
 	"crypto/rand"
 	"fmt"
 	"io"
-	"net"
 	"net/netip"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/ftpsproxy/ftpsproxy/test/machine"
 )
@@ -35,6 +33,8 @@ func All() []Kind { return []Kind{VSFTPD, ProFTPD, PureFTPd, Pyftpdlib} }
 type Options struct {
 	// Address to listen on, a loopback address; 127.0.0.1 when it is not set.
 	Address netip.Addr
+	// TLS is absent for a server that knows none.
+	TLS *TLS
 }
 
 // A Server is a running FTP server.
@@ -51,6 +51,7 @@ type Server struct {
 	passive machine.Block // less its first port, which is the control connection's
 	uid     int           // as whom the server acts on files
 	gid     int
+	tls     *TLS
 	process *machine.Process
 }
 
@@ -68,8 +69,9 @@ func Start(t testing.TB, kind Kind, o Options) *Server {
 		Kind: kind, User: "tester", Password: rand.Text(),
 		Addr:    netip.AddrPortFrom(o.Address, ports.First),
 		passive: machine.Block{First: ports.First + 1, Last: ports.Last},
-		uid:     os.Getuid(), gid: os.Getgid(),
+		uid:     os.Getuid(), gid: os.Getgid(), tls: o.TLS,
 	}
+	s.supportsTLS(t)
 	if s.asRoot() && kind != VSFTPD {
 		s.uid, s.gid = nobody, nobody
 	}
@@ -94,9 +96,16 @@ func Start(t testing.TB, kind Kind, o Options) *Server {
 
 // Log returns what the server has logged so far.
 func (s *Server) Log() string {
-	text := s.process.Log()
-	if more, err := os.ReadFile(s.file("log")); err == nil {
-		text += string(more)
+	return s.process.Log() + s.ownLog()
+}
+
+// ownLog is what the server has logged into files.
+func (s *Server) ownLog() string {
+	text := ""
+	for _, name := range []string{"log", "tlslog"} {
+		if more, err := os.ReadFile(s.file(name)); err == nil {
+			text += string(more)
+		}
 	}
 	return text
 }
@@ -162,10 +171,12 @@ func (s *Server) write(t testing.TB, name, content string) string {
 func (s *Server) start(t testing.TB, p machine.Program, args ...string) {
 	t.Helper()
 	// t.Context ends before the cleanups run, in which the server is stopped.
-	s.process = machine.Start(t, string(s.Kind), p.Command(context.Background(), args...))
+	cmd := p.Command(context.Background(), args...)
+	s.limitOpenSSL(t, cmd)
+	s.process = machine.Start(t, string(s.Kind), cmd)
 	t.Cleanup(func() {
-		if log, err := os.ReadFile(s.file("log")); err == nil && t.Failed() {
-			t.Logf("own log of %s:\n%s", s.Kind, log)
+		if t.Failed() {
+			t.Logf("own log of %s:\n%s", s.Kind, s.ownLog())
 		}
 	})
 }
@@ -185,14 +196,11 @@ func (s *Server) hash(t testing.TB) string {
 
 // greets says whether the server accepts connections and has greeted one.
 func (s *Server) greets() error {
-	c, err := net.DialTimeout("tcp", s.Addr.String(), time.Second)
+	c, err := s.connect()
 	if err != nil {
 		return err
 	}
 	defer c.Close()
-	if err := c.SetDeadline(time.Now().Add(10 * time.Second)); err != nil {
-		return err
-	}
 	r := bufio.NewReader(c)
 	for {
 		line, err := r.ReadString('\n')

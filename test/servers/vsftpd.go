@@ -45,7 +45,26 @@ connect_from_port_20=NO
 log_ftp_protocol=YES
 xferlog_enable=YES
 vsftpd_log_file=%s
-`, listen, s.Addr.Port(), s.write(t, "passwords", s.Password+"\n"), s.Root,
-		s.passive.First, s.passive.Last, s.file("log")))
+%s`, listen, s.Addr.Port(), s.write(t, "passwords", s.Password+"\n"), s.Root,
+		s.passive.First, s.passive.Last, s.file("log"), s.vsftpdTLS()))
 	s.start(t, machine.Find(t, "vsftpd", "vsftpd"), config)
+}
+
+// vsftpdTLS is the part of the configuration about TLS. Its user is an anonymous
+// one for vsftpd, and its own choice of ciphers is one that OpenSSL has dropped.
+func (s *Server) vsftpdTLS() string {
+	if s.tls == nil {
+		return ""
+	}
+	return fmt.Sprintf(`ssl_enable=YES
+allow_anon_ssl=YES
+force_anon_logins_ssl=YES
+force_anon_data_ssl=%s
+implicit_ssl=%s
+require_ssl_reuse=%s
+rsa_cert_file=%s
+rsa_private_key_file=%s
+ssl_ciphers=HIGH
+debug_ssl=YES
+`, yes(!s.tls.ClearData), yes(s.tls.Implicit), yes(s.tls.Reuse), s.tls.Cert, s.tls.Key)
 }

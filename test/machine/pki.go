@@ -1,4 +1,4 @@
-package interop
+package machine
 
 import (
 	"crypto"
@@ -16,14 +16,15 @@ import (
 	"time"
 )
 
-// A pki is an authority and one certificate of it for the loopback addresses,
-// as files.
-type pki struct{ ca, cert, key string }
+// A PKI is an authority and one certificate of it for the loopback addresses,
+// as files in PEM.
+type PKI struct{ CA, Cert, Key string }
 
-func newPKI(t *testing.T) pki {
+// NewPKI makes one with new keys. It is gone with the test.
+func NewPKI(t testing.TB) PKI {
 	t.Helper()
 	dir := t.TempDir()
-	p := pki{filepath.Join(dir, "ca.pem"), filepath.Join(dir, "cert.pem"), filepath.Join(dir, "key.pem")}
+	p := PKI{filepath.Join(dir, "ca.pem"), filepath.Join(dir, "cert.pem"), filepath.Join(dir, "key.pem")}
 	authority := template(1, "Test authority")
 	authority.IsCA, authority.KeyUsage = true, x509.KeyUsageCertSign
 	leaf := template(2, "localhost")
@@ -31,14 +32,23 @@ func newPKI(t *testing.T) pki {
 	leaf.DNSNames, leaf.IPAddresses = []string{"localhost"}, []net.IP{net.IPv4(127, 0, 0, 1), net.IPv6loopback}
 
 	signer, own := newKey(t), newKey(t)
-	writePEM(t, p.ca, "CERTIFICATE", sign(t, authority, authority, signer.Public(), signer))
-	writePEM(t, p.cert, "CERTIFICATE", sign(t, leaf, authority, own.Public(), signer))
+	WritePEM(t, p.CA, "CERTIFICATE", sign(t, authority, authority, signer.Public(), signer))
+	WritePEM(t, p.Cert, "CERTIFICATE", sign(t, leaf, authority, own.Public(), signer))
 	der, err := x509.MarshalPKCS8PrivateKey(own)
 	if err != nil {
 		t.Fatal(err)
 	}
-	writePEM(t, p.key, "PRIVATE KEY", der)
+	WritePEM(t, p.Key, "PRIVATE KEY", der)
 	return p
+}
+
+// Pool trusts the authority alone.
+func (p PKI) Pool() *x509.CertPool {
+	pool := x509.NewCertPool()
+	if pem, err := os.ReadFile(p.CA); err == nil {
+		pool.AppendCertsFromPEM(pem)
+	}
+	return pool
 }
 
 func template(serial int64, name string) *x509.Certificate {
@@ -51,7 +61,7 @@ func template(serial int64, name string) *x509.Certificate {
 	}
 }
 
-func newKey(t *testing.T) *ecdsa.PrivateKey {
+func newKey(t testing.TB) *ecdsa.PrivateKey {
 	t.Helper()
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	if err != nil {
@@ -60,7 +70,7 @@ func newKey(t *testing.T) *ecdsa.PrivateKey {
 	return key
 }
 
-func sign(t *testing.T, cert, issuer *x509.Certificate, public crypto.PublicKey, signer crypto.Signer) []byte {
+func sign(t testing.TB, cert, issuer *x509.Certificate, public crypto.PublicKey, signer crypto.Signer) []byte {
 	t.Helper()
 	der, err := x509.CreateCertificate(rand.Reader, cert, issuer, public, signer)
 	if err != nil {
@@ -69,7 +79,8 @@ func sign(t *testing.T, cert, issuer *x509.Certificate, public crypto.PublicKey,
 	return der
 }
 
-func writePEM(t *testing.T, path, kind string, der []byte) {
+// WritePEM writes one block of PEM into a file.
+func WritePEM(t testing.TB, path, kind string, der []byte) {
 	t.Helper()
 	if err := os.WriteFile(path, pem.EncodeToMemory(&pem.Block{Type: kind, Bytes: der}), 0o600); err != nil {
 		t.Fatal(err)
