@@ -7,6 +7,7 @@ import (
 	"net"
 	"net/netip"
 	"os/exec"
+	"regexp"
 	"strings"
 	"testing"
 
@@ -34,6 +35,8 @@ type Target struct {
 	Clear bool
 	// Active opens data connections by PORT or EPRT instead of PASV or EPSV.
 	Active bool
+	// Version is the one TLS version to speak, as crypto/tls numbers it; 0: any.
+	Version uint16
 	// CA is a PEM file with the certificate to trust.
 	CA string
 }
@@ -56,13 +59,18 @@ const (
 	Delete         Op = "delete"
 	Mkdir          Op = "mkdir"
 	Rmdir          Op = "rmdir"
+	Refused        Op = "refused" // download of Remote, which is not there, into Local; must be answered 550
+	Abort          Op = "abort"   // download of Remote, broken off after its first bytes
 )
+
+// firstBytes is how much of a download is read before it is broken off.
+const firstBytes = 1000
 
 // Ops lists every operation.
 func Ops() []Op {
 	return []Op{
 		List, NameList, MachineList, Upload, Download, Append,
-		ResumeUpload, ResumeDownload, Rename, Delete, Mkdir, Rmdir,
+		ResumeUpload, ResumeDownload, Rename, Delete, Mkdir, Rmdir, Refused, Abort,
 	}
 }
 
@@ -96,7 +104,23 @@ type Streamer interface {
 // All returns every client, skipping the test when a program is missing.
 func All(t testing.TB) []Client {
 	t.Helper()
-	return []Client{NewCurl(t), NewLFTP(t), NewTNFTP(t), NewFtplib(t), NewJlaffaye()}
+	return []Client{NewCurl(t), NewLFTP(t), NewTNFTP(t), NewFtplib(t), NewJlaffaye(), NewOpenSSL(t)}
+}
+
+// refused is how a reply 550 looks in the words of any client.
+var refused = regexp.MustCompile(`\b550\b`)
+
+// failed is the outcome of a step that ended with err.
+func (s Step) failed(err error) error {
+	switch {
+	case s.Op == Refused && err == nil:
+		return fmt.Errorf("%s %q was not refused", s.Op, s.Remote)
+	case s.Op == Refused && refused.MatchString(err.Error()):
+		return nil
+	case err != nil:
+		return fmt.Errorf("%s %q: %w", s.Op, s.Remote, err)
+	}
+	return nil
 }
 
 func (t Target) host() string { return t.Addr.Addr().String() }

@@ -2,6 +2,7 @@ package clients
 
 import (
 	"context"
+	"crypto/tls"
 	"fmt"
 	"io"
 	"net/url"
@@ -27,8 +28,30 @@ func NewCurl(t testing.TB) Curl {
 	return Curl{program{name: "curl", version: words[1], Program: curl}}
 }
 
-// Run does the steps.
+// Run does the steps. One that is to be refused is a run by itself: curl's exit
+// status speaks of one transfer.
 func (c Curl) Run(ctx context.Context, target Target, steps []Step) (string, error) {
+	var all strings.Builder
+	for len(steps) > 0 {
+		n := 1
+		for n < len(steps) && steps[n].Op != Refused && steps[n-1].Op != Refused {
+			n++
+		}
+		said, err := c.together(ctx, target, steps[:n])
+		all.WriteString(said)
+		if n == 1 {
+			err = steps[0].failed(err)
+		}
+		if err != nil {
+			return all.String(), err
+		}
+		steps = steps[n:]
+	}
+	return all.String(), nil
+}
+
+// together does the steps in one session.
+func (c Curl) together(ctx context.Context, target Target, steps []Step) (string, error) {
 	var parts []string
 	for _, step := range steps {
 		parts = append(parts, c.common(target)+c.step(target, step))
@@ -83,6 +106,12 @@ func (c Curl) session(target Target) string {
 	default:
 		lines = append(lines, "ssl-reqd")
 	}
+	switch target.Version {
+	case tls.VersionTLS12:
+		lines = append(lines, "tlsv1.2", `tls-max = "1.2"`)
+	case tls.VersionTLS13:
+		lines = append(lines, "tlsv1.3")
+	}
 	if target.Active {
 		lines = append(lines, `ftp-port = "-"`)
 	}
@@ -111,7 +140,10 @@ func (c Curl) step(target Target, s Step) string {
 		return fmt.Sprintf("request = \"MLSD\"\nurl = %s\noutput = %s\n", quote(folder), local)
 	case Upload:
 		return fmt.Sprintf("upload-file = %s\nurl = %s\n", local, quote(remote))
-	case Download:
+	case Abort:
+		// curl sends ABOR when it has what it was to have, and begins a new session.
+		return fmt.Sprintf("range = 0-%d\nurl = %s\noutput = %s\n", firstBytes-1, quote(remote), local)
+	case Download, Refused:
 		return fmt.Sprintf("url = %s\noutput = %s\n", quote(remote), local)
 	case Append:
 		return fmt.Sprintf("append\nupload-file = %s\nurl = %s\n", local, quote(remote))

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net/textproto"
 	"os"
 	"strings"
 	"time"
@@ -30,8 +31,8 @@ func (Jlaffaye) Version() string { return "" }
 func (c Jlaffaye) Run(ctx context.Context, target Target, steps []Step) (string, error) {
 	return c.within(ctx, target, func(conn *ftp.ServerConn) error {
 		for _, s := range steps {
-			if err := c.step(conn, s); err != nil {
-				return fmt.Errorf("%s %q: %w", s.Op, s.Remote, err)
+			if err := s.failed(c.step(conn, s)); err != nil {
+				return err
 			}
 		}
 		return nil
@@ -98,6 +99,8 @@ func config(target Target) (*tls.Config, error) {
 		RootCAs:            roots,
 		ServerName:         target.host(),
 		ClientSessionCache: tls.NewLRUClientSessionCache(0),
+		MinVersion:         target.Version,
+		MaxVersion:         target.Version,
 	}, nil
 }
 
@@ -107,8 +110,10 @@ func (c Jlaffaye) step(conn *ftp.ServerConn, s Step) error {
 		return c.list(conn, s)
 	case Upload, Append, ResumeUpload:
 		return c.upload(conn, s)
-	case Download, ResumeDownload:
+	case Download, ResumeDownload, Refused:
 		return c.download(conn, s)
+	case Abort:
+		return c.abort(conn, s)
 	case Rename:
 		return conn.Rename(s.Remote, s.To)
 	case Delete:
@@ -171,6 +176,23 @@ func (c Jlaffaye) download(conn *ftp.ServerConn, s Step) error {
 		return err
 	}
 	return errors.Join(retrieve(conn, s.Remote, s.Offset, file), file.Close())
+}
+
+// abort closes the data connection early, which is how this library gives a
+// download up. The reply may be of either kind.
+func (c Jlaffaye) abort(conn *ftp.ServerConn, s Step) error {
+	r, err := conn.Retr(s.Remote)
+	if err != nil {
+		return err
+	}
+	if _, err := io.ReadFull(r, make([]byte, firstBytes)); err != nil {
+		return err
+	}
+	var reply *textproto.Error
+	if err := r.Close(); err != nil && !errors.As(err, &reply) {
+		return err
+	}
+	return nil
 }
 
 // retrieve takes the reply at the end for part of the download: without it the

@@ -2,6 +2,7 @@ package clients
 
 import (
 	"context"
+	"crypto/tls"
 	"fmt"
 	"strings"
 	"testing"
@@ -48,12 +49,24 @@ func (c LFTP) session(target Target) string {
 		fmt.Sprintf("set ftp:ssl-protect-list %t", !target.Clear),
 		fmt.Sprintf("set ftp:ssl-protect-fxp %t", !target.Clear),
 		fmt.Sprintf("set ftp:passive-mode %t", !target.Active),
+		"set ssl:priority " + quote(c.versions(target)),
 		"set ssl:verify-certificate yes",
 		"set ssl:check-hostname yes",
 		"set ssl:ca-file " + quote(target.CA),
 		fmt.Sprintf("open -u %s,%s %s://%s", target.User, target.Password, scheme, target.hostPort()),
 		"",
 	}, "\n")
+}
+
+// versions is GnuTLS's way to name them.
+func (c LFTP) versions(target Target) string {
+	switch target.Version {
+	case tls.VersionTLS12:
+		return "NORMAL:-VERS-ALL:+VERS-TLS1.2"
+	case tls.VersionTLS13:
+		return "NORMAL:-VERS-ALL:+VERS-TLS1.3"
+	}
+	return "NORMAL"
 }
 
 func (c LFTP) step(s Step) string {
@@ -81,6 +94,12 @@ func (c LFTP) step(s Step) string {
 		return "mkdir -- " + remote
 	case Rmdir:
 		return "rmdir -- " + remote
+	case Refused:
+		// "!" would be a shell's; what counts is that the rest is not reached.
+		return fmt.Sprintf("get %s -o %s && exit 9 || echo 550 was heard", remote, local)
+	case Abort:
+		// lftp gives a transfer up, with ABOR, when nobody reads on.
+		return fmt.Sprintf("cat %s | head -c %d > %s || echo broken off", remote, firstBytes, local)
 	case Append:
 	}
 	panic("lftp cannot " + string(s.Op))

@@ -38,10 +38,30 @@ func (c TNFTP) Run(ctx context.Context, target Target, steps []Step) (string, er
 	if err != nil {
 		return said, err
 	}
-	if found := complaint.FindString(said); found != "" {
+	heard, err := takeRefusals(said, steps)
+	if err != nil {
+		return said, fmt.Errorf("tnftp: %w\n%s", err, said)
+	}
+	if found := complaint.FindString(heard); found != "" {
 		return said, fmt.Errorf("tnftp: complains with %q\n%s", found, said)
 	}
 	return said, keepListings(said, steps)
+}
+
+// takeRefusals takes the 550 of each step that is to have one out of what was
+// said.
+func takeRefusals(said string, steps []Step) (string, error) {
+	for _, s := range steps {
+		if s.Op != Refused {
+			continue
+		}
+		at := strings.Index(said, "\n550 ")
+		if at < 0 {
+			return said, fmt.Errorf("%s %q was not refused", s.Op, s.Remote)
+		}
+		said = said[:at] + said[at+len("\n550 "):]
+	}
+	return said, nil
 }
 
 // keepListings writes all that tnftp has said to where the listings by MLSD
@@ -74,6 +94,8 @@ func (c TNFTP) step(s Step) string {
 	case Upload:
 		return fmt.Sprintf("put %s %s", local, remote)
 	case Download:
+		return fmt.Sprintf("get %s %s", remote, local)
+	case Refused:
 		return fmt.Sprintf("get %s %s", remote, local)
 	case Append:
 		return fmt.Sprintf("append %s %s", local, remote)

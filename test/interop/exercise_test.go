@@ -46,6 +46,7 @@ func doEverything(t *testing.T, server *servers.Server, client clients.Client, t
 	server.Mkdir(t, e.folder)
 	e.uploads()
 	e.downloads()
+	e.refusals()
 	e.changes()
 	e.listings()
 	e.run()
@@ -140,6 +141,17 @@ func (e *exercise) download(name string, content []byte) {
 	local := filepath.Join(e.local, "download of "+name)
 	e.step(clients.Step{Op: clients.Download, Local: local, Remote: e.remote(name)})
 	e.wantFile(local, content)
+}
+
+// refusals plans what must not succeed, and must leave the session in step: the
+// steps that follow would get the wrong replies.
+func (e *exercise) refusals() {
+	e.step(clients.Step{Op: clients.Refused, Local: filepath.Join(e.local, "missing"), Remote: e.remote("missing")})
+	// More than the buffers between server and client can take in.
+	whole := noise(5, 20<<20)
+	e.server.Put(e.t, e.remote("long.bin"), string(whole))
+	e.step(clients.Step{Op: clients.Abort, Local: filepath.Join(e.local, "beginning"), Remote: e.remote("long.bin")})
+	e.download("after abort.bin", noise(6, 50_021))
 }
 
 // changes plans all that needs no data connection.

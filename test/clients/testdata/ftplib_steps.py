@@ -28,6 +28,8 @@ def connect(work):
         session = ftplib.FTP()
     else:
         context = ssl.create_default_context(cafile=target["CA"])
+        if target["Version"]:
+            context.minimum_version = context.maximum_version = ssl.TLSVersion(target["Version"])
         kind = ImplicitTLS if target["TLS"] == "implicit" else ftplib.FTP_TLS
         session = kind(context=context)
     session.set_debuglevel(1)
@@ -75,7 +77,38 @@ def download(session, step):
             session.retrbinary("RETR " + step["Remote"], file.write)
 
 
+def refused(session, step):
+    try:
+        download(session, step)
+    except ftplib.error_perm as error:
+        if not str(error).startswith("550"):
+            raise
+    else:
+        raise RuntimeError(step["Remote"] + " was not refused")
+
+
+def abort(session, step):
+    data = session.transfercmd("RETR " + step["Remote"])
+    left = FIRST_BYTES
+    while left > 0:
+        got = data.recv(left)
+        if not got:
+            raise RuntimeError("the download ended by itself")
+        left -= len(got)
+    session.abort()
+    data.close()
+    # ABOR may have been answered by the transfer's own 426 or 226, and then
+    # again by a reply of its own; NOOP is answered last.
+    session.putcmd("NOOP")
+    while not session.getmultiline().startswith("200"):
+        pass
+
+
+FIRST_BYTES = 1000
+
 ACTIONS = {
+    "refused": refused,
+    "abort": abort,
     "LIST": listing,
     "NLST": listing,
     "MLSD": listing,
