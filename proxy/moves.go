@@ -104,6 +104,9 @@ func (s *session) onTransferReply(ctx context.Context, e *exchange, r ftpparse.R
 		t.owner.representation = s.upstream.representation
 	}
 	if r.Class() == ftpparse.Preliminary {
+		if e.stage == stagePreliminary && t.failure.Load() != nil {
+			return s.askForTheEnd(e)
+		}
 		acknowledgeAtOnce(s.upstream.control.tcp)
 		t.begin()
 		return s.relay(ctx, e, r)
@@ -121,6 +124,27 @@ func (s *session) onTransferReply(ctx context.Context, e *exchange, r ftpparse.R
 	e.stage, e.answer = stageHeld, s.worded(e.command, r)
 	s.settle()
 	return nil
+}
+
+// askForTheEnd takes a second preliminary reply after a leg has broken. With it
+// Pure-FTPd ends a download that broke off, and says nothing final. Whether that
+// was all is asked with NOOP, unseen by the client: what the upstream still has to
+// say of the transfer comes before the answer.
+func (s *session) askForTheEnd(e *exchange) error {
+	if e.transfer.owner.asked {
+		return nil
+	}
+	e.transfer.owner.asked = true
+	return s.ask(&exchange{
+		command: ftpparse.Command{Verb: "NOOP"},
+		onReply: func(ctx context.Context, noop *exchange, r ftpparse.Reply) error {
+			if r.Class() != ftpparse.Preliminary && e.awaits() {
+				e.stage, e.answer = stageHeld, replyBroken
+				s.settle()
+			}
+			return swallow(ctx, noop, r)
+		},
+	})
 }
 
 // onTransferEvent takes what the transfer's goroutine reports.
