@@ -39,7 +39,7 @@ func Limits() []Limit {
 // Cannot returns why the client cannot speak with the target so, or "".
 func Cannot(c Client, target Target) string {
 	for _, l := range Limits() {
-		if l.Op == "" && l.applies(c, target) {
+		if l.Op == "" && l.applies(c.Name(), c.Version(), target) {
 			return l.Reason
 		}
 	}
@@ -49,15 +49,15 @@ func Cannot(c Client, target Target) string {
 // CannotDo returns why the client cannot do the operation, or "".
 func CannotDo(c Client, target Target, op Op) string {
 	for _, l := range Limits() {
-		if l.Op == op && l.applies(c, target) {
+		if l.Op == op && l.applies(c.Name(), c.Version(), target) {
 			return l.Reason
 		}
 	}
 	return ""
 }
 
-func (l Limit) applies(c Client, target Target) bool {
-	return l.Client == c.Name() && strings.HasPrefix(c.Version(), l.Version) &&
+func (l Limit) applies(name, version string, target Target) bool {
+	return l.Client == name && strings.HasPrefix(version, l.Version) &&
 		(l.TLS == "" || l.TLS == target.TLS) &&
 		(!l.Private || target.TLS != Plain && !target.Clear) &&
 		(!l.Clear || target.Clear) &&

@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"context"
 	"crypto/tls"
+	"errors"
 	"fmt"
 	"io"
 	"net"
@@ -111,6 +112,18 @@ func (s *opensslSession) await(code int) error {
 	return err
 }
 
+// announced says a transfer command and awaits its preliminary reply.
+func (s *opensslSession) announced(command string) error {
+	if err := s.say(command); err != nil {
+		return err
+	}
+	text, err := s.reply()
+	if err == nil && !strings.HasPrefix(text, "1") {
+		err = fmt.Errorf("%s: %q", verb(command), text)
+	}
+	return err
+}
+
 func (s *opensslSession) say(line string) error {
 	shown := line
 	if verb(line) == "PASS" {
@@ -173,7 +186,7 @@ func (s *opensslSession) begin(ctx context.Context, command string, offset int64
 		_, err = s.expect(fmt.Sprint("REST ", offset), 350)
 	}
 	if err == nil {
-		_, err = s.expect(command, 150)
+		err = s.announced(command)
 	}
 	if err != nil {
 		_ = data.Process.Kill()
@@ -218,8 +231,9 @@ func (s *opensslSession) passive() (string, error) {
 	return net.JoinHostPort(s.target.host(), port[1]), nil
 }
 
-// abort breaks a download off after its first bytes. What the server says is
-// told apart by NOOP, which it answers last.
+// abort breaks a download off after its first bytes. ABOR may have been answered
+// by the transfer's own reply, and then again: NOOP is answered last. It must not
+// come together with ABOR: what follows ABOR in one read Pure-FTPd throws away.
 func (s *opensslSession) abort(ctx context.Context, step Step) error {
 	read, write, err := os.Pipe()
 	if err != nil {
@@ -234,21 +248,26 @@ func (s *opensslSession) abort(ctx context.Context, step Step) error {
 	if _, err := io.ReadFull(read, make([]byte, firstBytes)); err != nil {
 		return err
 	}
+	defer func() {
+		_ = data.Process.Kill()
+		_ = data.Wait()
+	}()
 	if err := s.say("ABOR"); err != nil {
+		return err
+	}
+	if _, err := s.reply(); err != nil {
 		return err
 	}
 	if err := s.say("NOOP"); err != nil {
 		return err
 	}
-	for range 3 {
+	for range 2 {
 		text, err := s.reply()
 		if err != nil || strings.HasPrefix(text, "200") {
-			_ = data.Process.Kill()
-			_ = data.Wait()
 			return err
 		}
 	}
-	return fmt.Errorf("ABOR got three replies")
+	return errors.New("ABOR got three replies")
 }
 
 // close ends the control connection's s_client.

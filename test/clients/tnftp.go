@@ -48,18 +48,19 @@ func (c TNFTP) Run(ctx context.Context, target Target, steps []Step) (string, er
 	return said, keepListings(said, steps)
 }
 
-// takeRefusals takes the 550 of each step that is to have one out of what was
-// said.
+// takeRefusals takes the 550 of each step that is to have one, and of the SIZE
+// that tnftp sends first, out of what was said.
 func takeRefusals(said string, steps []Step) (string, error) {
 	for _, s := range steps {
 		if s.Op != Refused {
 			continue
 		}
-		at := strings.Index(said, "\n550 ")
-		if at < 0 {
+		before, after, _ := strings.Cut(said, " remote: "+s.Remote+"\n")
+		own, rest, _ := strings.Cut(after, "\nlocal: ")
+		if !strings.Contains(own, "\n550 ") {
 			return said, fmt.Errorf("%s %q was not refused", s.Op, s.Remote)
 		}
-		said = said[:at] + said[at+len("\n550 "):]
+		said = before + "\n" + strings.ReplaceAll(own, "\n550 ", "\n") + "\nlocal: " + rest
 	}
 	return said, nil
 }

@@ -34,7 +34,7 @@ func directly(t *testing.T, server *servers.Server, client clients.Client) {
 			Addr: server.Addr, User: server.User, Password: server.Password,
 			TLS: clients.Plain, Active: active,
 		}
-		t.Run(client.Name()+"/"+way(target), func(t *testing.T) {
+		t.Run(client.Name()+"/"+manner(target), func(t *testing.T) {
 			if reason := clients.Cannot(client, target); reason != "" {
 				t.Skip(client.Name(), reason)
 			}
@@ -57,8 +57,8 @@ func needAddress(t *testing.T, address netip.Addr) {
 	l.Close()
 }
 
-// way names how a session is held.
-func way(target clients.Target) string {
+// manner names how a session is held.
+func manner(target clients.Target) string {
 	name := string(target.TLS)
 	if target.Clear {
 		name += ", clear data"
@@ -67,4 +67,11 @@ func way(target clients.Target) string {
 		return name + ", active"
 	}
 	return name + ", passive"
+}
+
+func family(address netip.Addr) string {
+	if address.Is6() {
+		return "IPv6"
+	}
+	return "IPv4"
 }

@@ -148,8 +148,10 @@ func (e *exercise) download(name string, content []byte) {
 func (e *exercise) refusals() {
 	e.step(clients.Step{Op: clients.Refused, Local: filepath.Join(e.local, "missing"), Remote: e.remote("missing")})
 	// More than the buffers between server and client can take in.
-	whole := noise(5, 20<<20)
-	e.server.Put(e.t, e.remote("long.bin"), string(whole))
+	e.server.Put(e.t, e.remote("long.bin"), "")
+	if err := os.Truncate(e.server.Path(e.remote("long.bin")), 64<<20); err != nil {
+		e.t.Fatal(err)
+	}
 	e.step(clients.Step{Op: clients.Abort, Local: filepath.Join(e.local, "beginning"), Remote: e.remote("long.bin")})
 	e.download("after abort.bin", noise(6, 50_021))
 }

@@ -1,8 +1,7 @@
 package interop
 
 import (
-	"fmt"
-	"net/netip"
+	"flag"
 	"testing"
 
 	"github.com/ftpsproxy/ftpsproxy/test/clients"
@@ -14,107 +13,53 @@ import (
 const clearAllowed = `control = "allow"
     data    = "allow"`
 
-// TestMatrix has every client work with every server through the proxy, in every
-// way the client can connect: explicit and implicit TLS and none, passive and
-// active, over IPv4 and IPv6, with private and with clear data connections.
+// full has the matrix tried in the complete product of its dimensions.
+var full = flag.Bool("matrix.full", false, "try every combination of servers, upstreams, clients, ways, modes, versions and families")
+
+// TestMatrix has clients work with servers through the proxy, in every way that
+// both can connect: upload, download, listings, an error, an abort and more, in
+// one session of each combination.
+//
+// Normally the combinations are those of a covering design, see covering; with
+// -matrix.full they are all of them.
 func TestMatrix(t *testing.T) {
-	for _, kind := range servers.All() {
-		for _, address := range loopbacks() {
-			t.Run(fmt.Sprintf("%s/%s", kind, family(address)), func(t *testing.T) {
+	r := newRoster(t)
+	combinations := r.covering()
+	if *full {
+		combinations = r.product()
+	}
+	results := &table{}
+	t.Run("cell", func(t *testing.T) {
+		for _, c := range combinations {
+			t.Run(c.String(), func(t *testing.T) {
 				t.Parallel()
-				needAddress(t, address)
-				pki := machine.NewPKI(t)
-				server := servers.Start(t, kind, servers.Options{Address: address})
-				p := startProxy(t, front{server: server, address: address, tls: clearAllowed, pki: &pki})
-				for _, client := range clients.All(t) {
-					throughEveryWay(t, p, client)
-				}
+				defer func() { results.note(c, t.Failed(), t.Skipped()) }()
+				r.try(t, c)
 			})
 		}
-	}
-}
-
-// TestFamiliesMeet has clients of one address family reach a server of the other.
-func TestFamiliesMeet(t *testing.T) {
-	for _, kind := range []servers.Kind{servers.VSFTPD, servers.PureFTPd} {
-		for i, address := range loopbacks() {
-			other := loopbacks()[1-i]
-			t.Run(fmt.Sprintf("%s on %s for %s", kind, family(other), family(address)), func(t *testing.T) {
-				t.Parallel()
-				needAddress(t, address)
-				needAddress(t, other)
-				pki := machine.NewPKI(t)
-				server := servers.Start(t, kind, servers.Options{Address: other})
-				p := startProxy(t, front{server: server, address: address, pki: &pki})
-				for _, client := range []clients.Client{clients.NewLFTP(t), clients.NewFtplib(t)} {
-					inPrivate(t, p, client)
-				}
-			})
-		}
-	}
-}
-
-// TestActiveUpstream has the proxy open its data connections to the server by
-// PORT and EPRT, whatever the client does on its own side.
-func TestActiveUpstream(t *testing.T) {
-	for _, kind := range servers.All() {
-		for _, address := range loopbacks() {
-			t.Run(fmt.Sprintf("%s/%s", kind, family(address)), func(t *testing.T) {
-				t.Parallel()
-				needAddress(t, address)
-				pki := machine.NewPKI(t)
-				server := servers.Start(t, kind, servers.Options{Address: address})
-				p := startProxy(t, front{server: server, address: address, dataMode: "active", pki: &pki})
-				for _, client := range []clients.Client{clients.NewLFTP(t), clients.NewFtplib(t)} {
-					inPrivate(t, p, client)
-				}
-			})
-		}
-	}
-}
-
-// throughEveryWay runs the client once for each way to hold a session.
-func throughEveryWay(t *testing.T, p *proxy, client clients.Client) {
-	t.Helper()
-	for _, protection := range []clients.TLS{clients.Explicit, clients.Implicit, clients.Plain} {
-		for _, unprotected := range []bool{false, true} {
-			if protection == clients.Plain && unprotected {
-				continue // without TLS there is no PROT
-			}
-			for _, active := range []bool{false, true} {
-				target := p.target(protection)
-				target.Clear, target.Active = unprotected, active
-				cell(t, p, client, target)
-			}
-		}
-	}
-}
-
-// inPrivate runs the client with TLS everywhere, passive and active.
-func inPrivate(t *testing.T, p *proxy, client clients.Client) {
-	t.Helper()
-	for _, active := range []bool{false, true} {
-		target := p.target(clients.Explicit)
-		target.Active = active
-		cell(t, p, client, target)
-	}
-}
-
-// cell is one session, after which the proxy must be as before.
-func cell(t *testing.T, p *proxy, client clients.Client, target clients.Target) {
-	t.Helper()
-	t.Run(client.Name()+"/"+way(target), func(t *testing.T) {
-		if reason := clients.Cannot(client, target); reason != "" {
-			t.Skip(client.Name(), reason)
-		}
-		doEverything(t, p.server, client, target)
-		p.settled(t)
 	})
+	results.show(t, r)
 }
 
-func family(address netip.Addr) string {
-	if address.Is6() {
-		return "IPv6"
+// try is one session, after which the proxy must be as before. The servers take
+// nothing in clear text when the upstream is to have TLS, and those that can
+// insist on resumed sessions do.
+func (r roster) try(t *testing.T, c combination) {
+	t.Helper()
+	address, behind := c.addresses()
+	needAddress(t, address)
+	needAddress(t, behind)
+	pki := machine.NewPKI(t)
+	client := r[c.value(clientName)]
+	server := servers.Start(t, c.server(), servers.Options{Address: behind, TLS: c.serverTLS(pki)})
+	p := startProxy(t, front{
+		server: server, address: address, dataMode: c.value(dataMode), tls: clearAllowed, pki: &pki,
+	})
+	target := p.target(c.protection())
+	target.Clear, target.Active, target.Version = c.clearData(), c.active(), c.version(clientVersion)
+	if reason := clients.Cannot(client, target); reason != "" {
+		t.Fatalf("%s %s: such combinations are to be left out", client.Name(), reason)
 	}
-	return "IPv4"
+	doEverything(t, server, client, target)
+	p.settled(t)
 }

@@ -24,6 +24,7 @@ type front struct {
 	address  netip.Addr      // of both listeners
 	dataMode string          // of the upstream; passive when empty
 	tls      string          // more lines in the tls block of the listeners
+	upstream string          // more lines in the tls block of the upstream
 	pki      *machine.PKI    // absent: self_signed
 }
 
@@ -91,13 +92,27 @@ listener %[1]q {
 upstream "real" {
   address   = %q
   data_mode = %q
+  %s
 }
 certificate "main" {
   %s
 }
 storage { dir = %q }
-`, p.server.Addr, mode, certificate, filepath.Join(t.TempDir(), "storage"))
+`, p.server.Addr, mode, p.upstreamTLS(), certificate, filepath.Join(t.TempDir(), "storage"))
 	return b.String()
+}
+
+// upstreamTLS is the block about TLS towards the server, whose certificate is the
+// same authority's as the proxy's own.
+func (p *proxy) upstreamTLS() string {
+	if p.server.TLS == nil {
+		return ""
+	}
+	mode := "explicit"
+	if p.server.TLS.Implicit {
+		mode = "implicit"
+	}
+	return fmt.Sprintf("tls {\n    mode = %q\n    ca = %q\n    %s\n  }", mode, p.pki.CA, p.upstream)
 }
 
 // awaitListeners reads the two lines that say where the proxy listens.

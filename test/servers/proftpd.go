@@ -55,20 +55,20 @@ Umask 022
 
 // proftpdTLS is the part of the configuration about TLS.
 func (s *Server) proftpdTLS() string {
-	if s.tls == nil {
+	if s.TLS == nil {
 		return ""
 	}
 	required, versions, options := "on", "TLSv1.2 TLSv1.3", ""
-	if s.tls.ClearData {
+	if s.TLS.ClearData {
 		required = "auth+!data"
 	}
-	if s.tls.Max == tls.VersionTLS12 {
+	if s.TLS.Max == tls.VersionTLS12 {
 		versions = "TLSv1.2"
 	}
-	if s.tls.Implicit {
+	if s.TLS.Implicit {
 		options += " UseImplicitSSL"
 	}
-	if !s.tls.Reuse {
+	if !s.TLS.Reuse {
 		options += " NoSessionReuseRequired"
 	}
 	if options != "" {
@@ -85,7 +85,7 @@ TLSVerifyClient off
 TLSRenegotiate none
 TLSLog %s
 %s
-`, required, versions, s.tls.Cert, s.tls.Key, on(!s.tls.NoTickets), s.file("tlslog"), options)
+`, required, versions, s.TLS.Cert, s.TLS.Key, on(!s.TLS.NoTickets), s.file("tlslog"), options)
 }
 
 // account names the user and the group of these numbers: ProFTPD's configuration

@@ -45,11 +45,11 @@ func (s *Server) startPureFTPd(t testing.TB) {
 // 3 clear data connections too.
 func (s *Server) pureftpdTLS() []string {
 	switch {
-	case s.tls == nil:
+	case s.TLS == nil:
 		return nil
-	case s.tls.ClearData:
-		return []string{"--tls=2", "--certfile=" + s.tls.Cert + "," + s.tls.Key}
+	case s.TLS.ClearData:
+		return []string{"--tls=2", "--certfile=" + s.TLS.Cert + "," + s.TLS.Key}
 	default:
-		return []string{"--tls=3", "--certfile=" + s.tls.Cert + "," + s.tls.Key}
+		return []string{"--tls=3", "--certfile=" + s.TLS.Cert + "," + s.TLS.Key}
 	}
 }

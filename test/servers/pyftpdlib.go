@@ -29,17 +29,17 @@ func (s *Server) startPyftpdlib(t testing.TB) {
 // pyftpdlibTLS are the arguments about TLS, which needs one more module.
 func (s *Server) pyftpdlibTLS(t testing.TB) []string {
 	t.Helper()
-	if s.tls == nil {
+	if s.TLS == nil {
 		return nil
 	}
 	args := []string{
 		"--modules", machine.FindModule(t, "python3-openssl", "OpenSSL"),
-		"--cert", s.tls.Cert, "--key", s.tls.Key,
+		"--cert", s.TLS.Cert, "--key", s.TLS.Key,
 	}
-	if s.tls.Implicit {
+	if s.TLS.Implicit {
 		args = append(args, "--implicit")
 	}
-	if s.tls.ClearData {
+	if s.TLS.ClearData {
 		args = append(args, "--clear-data")
 	}
 	return args

@@ -46,12 +46,13 @@ type Server struct {
 	// Root is the served folder's path on this machine: the user's "/" for a
 	// server started by root, in any case where a login starts.
 	Root string
+	// TLS is what the server was started with; nil: it speaks clear text.
+	TLS *TLS
 
 	etc     string        // the server's configuration, outside of what it serves
 	passive machine.Block // less its first port, which is the control connection's
 	uid     int           // as whom the server acts on files
 	gid     int
-	tls     *TLS
 	process *machine.Process
 }
 
@@ -69,7 +70,7 @@ func Start(t testing.TB, kind Kind, o Options) *Server {
 		Kind: kind, User: "tester", Password: rand.Text(),
 		Addr:    netip.AddrPortFrom(o.Address, ports.First),
 		passive: machine.Block{First: ports.First + 1, Last: ports.Last},
-		uid:     os.Getuid(), gid: os.Getgid(), tls: o.TLS,
+		uid:     os.Getuid(), gid: os.Getgid(), TLS: o.TLS,
 	}
 	s.supportsTLS(t)
 	if s.asRoot() && kind != VSFTPD {

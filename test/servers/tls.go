@@ -39,10 +39,10 @@ func InsistsOnReuse(kind Kind) bool { return kind == VSFTPD || kind == ProFTPD }
 func (s *Server) supportsTLS(t testing.TB) {
 	t.Helper()
 	switch {
-	case s.tls == nil:
-	case s.tls.Implicit && !HasImplicit(s.Kind):
+	case s.TLS == nil:
+	case s.TLS.Implicit && !HasImplicit(s.Kind):
 		t.Fatalf("%s has no implicit TLS", s.Kind)
-	case s.tls.Reuse && !InsistsOnReuse(s.Kind):
+	case s.TLS.Reuse && !InsistsOnReuse(s.Kind):
 		t.Fatalf("%s cannot insist on reuse", s.Kind)
 	}
 }
@@ -51,14 +51,14 @@ func (s *Server) supportsTLS(t testing.TB) {
 // that have no settings of their own for versions and tickets.
 func (s *Server) limitOpenSSL(t testing.TB, cmd *exec.Cmd) {
 	t.Helper()
-	if s.tls == nil {
+	if s.TLS == nil {
 		return
 	}
 	var limits strings.Builder
-	if s.tls.Max == tls.VersionTLS12 {
+	if s.TLS.Max == tls.VersionTLS12 {
 		fmt.Fprintln(&limits, "MaxProtocol = TLSv1.2")
 	}
-	if s.tls.NoTickets {
+	if s.TLS.NoTickets {
 		fmt.Fprintln(&limits, "Options = -SessionTicket")
 	}
 	cmd.Env = append(cmd.Env, "OPENSSL_CONF="+s.write(t, "openssl.cnf", `openssl_conf = all
@@ -80,7 +80,7 @@ func (s *Server) connect() (net.Conn, error) {
 		_ = c.Close()
 		return nil, err
 	}
-	if s.tls == nil || !s.tls.Implicit {
+	if s.TLS == nil || !s.TLS.Implicit {
 		return c, nil
 	}
 	private := tls.Client(c, &tls.Config{InsecureSkipVerify: true}) // to see whether it is up

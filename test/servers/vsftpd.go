@@ -53,7 +53,7 @@ vsftpd_log_file=%s
 // vsftpdTLS is the part of the configuration about TLS. Its user is an anonymous
 // one for vsftpd, and its own choice of ciphers is one that OpenSSL has dropped.
 func (s *Server) vsftpdTLS() string {
-	if s.tls == nil {
+	if s.TLS == nil {
 		return ""
 	}
 	return fmt.Sprintf(`ssl_enable=YES
@@ -66,5 +66,5 @@ rsa_cert_file=%s
 rsa_private_key_file=%s
 ssl_ciphers=HIGH
 debug_ssl=YES
-`, yes(!s.tls.ClearData), yes(s.tls.Implicit), yes(s.tls.Reuse), s.tls.Cert, s.tls.Key)
+`, yes(!s.TLS.ClearData), yes(s.TLS.Implicit), yes(s.TLS.Reuse), s.TLS.Cert, s.TLS.Key)
 }
