@@ -136,6 +136,10 @@ upstream "legacy" {
     # private: under TLS, whatever the client chose for its own
     # clear:   in clear text
     # match:   as the client's; a PROT that the server refuses is refused
+    # They resume the control connection's session, as vsftpd (require_ssl_reuse)
+    # and ProFTPD demand. One server cannot be satisfied: it insists on that, is
+    # limited to TLS 1.2 and gives no session tickets (in ProFTPD, TLSSessionTickets
+    # off). Every transfer then fails with its 522 or 425, and the log says why.
     data = "private"
 
     # The host name, or IP address, that the server's certificate must be for. "":

@@ -23,6 +23,7 @@ type upstreamLink struct {
 	// default is in force. REIN and AUTH end it with the connection, another
 	// USER leaves it as it is (RFC 959 §4.1.1).
 	representation string
+	advised        bool // the operator was told why the upstream refuses data connections
 }
 
 // extended is what is known of EPSV and EPRT: offered by FEAT, or refused when

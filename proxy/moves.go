@@ -193,9 +193,7 @@ func (s *session) logTransfer(t *transfer, r ftpparse.Reply) {
 	if t.outcome.truncated && t.spec.upload && t.spec.truncation == TruncationLog {
 		s.log.Warn("upload ended without close_notify", logCommand(t.spec.command))
 	}
-	if t.spec.origin != nil && t.owner.sent.answer.Code == 522 {
-		s.log.Warn("the upstream refused the TLS of its data connection. If it insists on session reuse, it must allow TLS 1.3, or tickets in TLS 1.2: resuming by session ID alone is not possible here")
-	}
+	s.adviseOnReuse(t)
 	if t.outcome.err != nil {
 		s.log.Warn("transfer failed", append(fields, logError(t.outcome.err))...)
 		return
@@ -212,6 +210,27 @@ func (s *session) onTYPE(c ftpparse.Command) error {
 		}
 		return s.relay(ctx, e, r)
 	}})
+}
+
+// adviseOnReuse tells the operator, once a session, of an upstream that refuses
+// data connections because they do not resume the control connection's TLS
+// session. vsftpd answers 522 then; ProFTPD 425, which has other causes too.
+func (s *session) adviseOnReuse(t *transfer) {
+	code := t.owner.sent.answer.Code
+	if t.spec.origin == nil || !t.owner.began || s.upstream.advised {
+		return
+	}
+	switch resumable := t.spec.origin.Resumable(); {
+	case !resumable && (code == 522 || code == 425):
+		s.log.Warn("the upstream refused a data connection, and it gave no TLS session ticket to resume. "+
+			"If it insists on session reuse, let it speak TLS 1.3, or give tickets in TLS 1.2, or not insist: "+
+			"sessions known by ID alone cannot be resumed", logCode(code))
+	case code == 522:
+		s.log.Warn("the upstream refused the TLS of a data connection, although there was a ticket to resume", logCode(code))
+	default:
+		return
+	}
+	s.upstream.advised = true
 }
 
 // onABOR relays ABOR at once and breaks the legs off. Upstreams that stop by

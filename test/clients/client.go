@@ -81,6 +81,8 @@ type Step struct {
 	Remote string
 	To     string
 	Offset int64
+	// Code is what a refused step must be answered; 550 when it is 0.
+	Code int
 }
 
 // A Client is a program or library that speaks FTP.
@@ -107,15 +109,22 @@ func All(t testing.TB) []Client {
 	return []Client{NewCurl(t), NewLFTP(t), NewTNFTP(t), NewFtplib(t), NewJlaffaye(), NewOpenSSL(t)}
 }
 
-// refused is how a reply 550 looks in the words of any client.
-var refused = regexp.MustCompile(`\b550\b`)
+// refusal is how the reply that a refused step must get looks in the words of any
+// client.
+func (s Step) refusal() *regexp.Regexp {
+	code := s.Code
+	if code == 0 {
+		code = 550
+	}
+	return regexp.MustCompile(fmt.Sprintf(`\b%d\b`, code))
+}
 
 // failed is the outcome of a step that ended with err.
 func (s Step) failed(err error) error {
 	switch {
 	case s.Op == Refused && err == nil:
 		return fmt.Errorf("%s %q was not refused", s.Op, s.Remote)
-	case s.Op == Refused && refused.MatchString(err.Error()):
+	case s.Op == Refused && s.refusal().MatchString(err.Error()):
 		return nil
 	case err != nil:
 		return fmt.Errorf("%s %q: %w", s.Op, s.Remote, err)

@@ -3,6 +3,7 @@ package interop
 import (
 	"context"
 	"crypto/sha256"
+	"crypto/tls"
 	"encoding/hex"
 	"fmt"
 	"io"
@@ -73,27 +74,34 @@ func thereAndBack(t *testing.T, server *servers.Server, client clients.Streamer,
 	}
 }
 
-// TestThousandFiles has each client upload a thousand small files in one
-// session, and fetch some of them.
+// TestThousandFiles has each client upload a thousand small files in one session,
+// and fetch some of them. vsftpd and ProFTPD take no data connection then unless
+// it resumes the control connection's TLS session, in either version.
 func TestThousandFiles(t *testing.T) {
-	pairs := []struct {
+	tests := []struct {
 		client     clients.Client
 		server     servers.Kind
 		protection clients.TLS
+		version    uint16 // of TLS towards the server; 0: none
 	}{
-		{clients.NewCurl(t), servers.VSFTPD, clients.Implicit},
-		{clients.NewLFTP(t), servers.ProFTPD, clients.Explicit},
-		{clients.NewTNFTP(t), servers.PureFTPd, clients.Plain},
-		{clients.NewFtplib(t), servers.Pyftpdlib, clients.Explicit},
-		{clients.NewJlaffaye(), servers.PureFTPd, clients.Explicit},
+		{clients.NewCurl(t), servers.VSFTPD, clients.Implicit, tls.VersionTLS13},
+		{clients.NewLFTP(t), servers.ProFTPD, clients.Explicit, tls.VersionTLS12},
+		{clients.NewJlaffaye(), servers.VSFTPD, clients.Explicit, tls.VersionTLS12},
+		{clients.NewJlaffaye(), servers.ProFTPD, clients.Implicit, tls.VersionTLS13},
+		{clients.NewTNFTP(t), servers.PureFTPd, clients.Plain, 0},
+		{clients.NewFtplib(t), servers.Pyftpdlib, clients.Explicit, 0},
 	}
-	for _, pair := range pairs {
-		t.Run(fmt.Sprintf("%s/%s", pair.server, pair.client.Name()), func(t *testing.T) {
+	for _, tt := range tests {
+		t.Run(fmt.Sprintf("%s/%s", tt.server, tt.client.Name()), func(t *testing.T) {
 			t.Parallel()
 			pki := machine.NewPKI(t)
-			server := servers.Start(t, pair.server, servers.Options{})
+			var o servers.Options
+			if tt.version != 0 {
+				o.TLS = &servers.TLS{Cert: pki.Cert, Key: pki.Key, Reuse: true, Max: tt.version}
+			}
+			server := servers.Start(t, tt.server, o)
 			p := startProxy(t, front{server: server, address: loopbacks()[0], tls: clearAllowed, pki: &pki})
-			thousandFiles(t, server, pair.client, p.target(pair.protection))
+			thousandFiles(t, server, tt.client, p.target(tt.protection))
 			p.settled(t)
 		})
 	}
