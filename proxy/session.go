@@ -332,7 +332,7 @@ func (s *session) sayFarewell(err error) {
 		_ = s.client.say(r)
 	}
 	fields := []zap.Field{logUser(s.account.user), logAfter(time.Since(s.clock.accepted).Round(time.Millisecond))}
-	if errors.Is(err, errQuit) || errors.Is(err, io.EOF) {
+	if errors.Is(err, errQuit) || errors.Is(err, io.EOF) && sideOf(err) == sideClient {
 		s.log.Info("session ended", fields...)
 		return
 	}

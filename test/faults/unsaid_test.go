@@ -1,6 +1,10 @@
 package faults
 
-import "testing"
+import (
+	"testing"
+
+	"go.uber.org/zap/zapcore"
+)
 
 // Pure-FTPd ends a download that broke with a second 150 instead of a final
 // reply: the client hears that it broke, and the session goes on.
@@ -36,4 +40,27 @@ func TestSecondPreliminaryReplyOfARunningDownload(t *testing.T) {
 		t.Errorf("%d NOOP went upstream, want none", n)
 	}
 	r.recoversAfter(c)
+}
+
+// An upstream that hangs up without a word is what an operator wants to read
+// about; a client that does so is everyday life.
+func TestLostUpstreamIsLogged(t *testing.T) {
+	for _, client := range []bool{false, true} {
+		t.Run(map[bool]string{false: "upstream leaves", true: "client leaves"}[client], func(t *testing.T) {
+			r := newRig(t)
+			r.upstream.on("NOOP", func(v *visit, _ string) { v.drop() })
+			c := r.session()
+			if client {
+				c.close()
+			} else {
+				c.do(421, "NOOP")
+			}
+			eventually(t, func() bool { return r.logged("session ended") == 1 })
+			want := map[bool]zapcore.Level{false: zapcore.WarnLevel, true: zapcore.InfoLevel}[client]
+			if e := r.log.FilterMessage("session ended").All()[0]; e.Level != want {
+				t.Errorf("logged as %s: %v", e.Level, e.ContextMap())
+			}
+			r.recovers()
+		})
+	}
 }
