@@ -44,13 +44,17 @@ func (s *session) deadline() (due time.Time, why error) {
 	if !s.account.loggedIn {
 		sooner(s.clock.login.Add(limits.LoginTimeout), errLoginTimeout)
 	}
+	behind := false // a transfer under way: some servers answer nothing until its end
 	for _, e := range s.queue {
 		switch {
 		case !e.awaits() || e.optional():
-		case !e.overtakable():
+		case e.overtakable():
+			behind = true
+			if e.transfer.owner.ended {
+				sooner(e.since.Add(limits.StallTimeout), errFinalTimeout)
+			}
+		case !behind:
 			sooner(e.since.Add(limits.ReplyTimeout), errReplyTimeout)
-		case e.transfer.owner.ended:
-			sooner(e.since.Add(limits.StallTimeout), errFinalTimeout)
 		}
 	}
 	if l := s.client.held; l != nil && !l.due.IsZero() {

@@ -153,6 +153,17 @@ func completesWith250(verb string) bool {
 	return false
 }
 
+// awaitAnew gives the upstream its full time again for what is outstanding: a
+// transfer before it is over, during which some servers answer nothing.
+func (q exchanges) awaitAnew() {
+	now := time.Now()
+	for _, e := range q {
+		if e.awaits() {
+			e.since = now
+		}
+	}
+}
+
 // next removes and returns the first exchange whose answer may go to the client
 // now, or nil. Order is that of the commands, but a transfer under way lets
 // answers pass; one whose final reply is held back does not, since the upstream

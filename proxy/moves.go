@@ -122,6 +122,7 @@ func (s *session) onTransferReply(ctx context.Context, e *exchange, r ftpparse.R
 	// The upstream's 226 is held back: relayed at once it can overtake the last
 	// bytes of the file, and a client that trusts it would close too early.
 	e.stage, e.answer = stageHeld, s.worded(e.command, r)
+	s.queue.awaitAnew()
 	s.settle()
 	return nil
 }
@@ -140,6 +141,7 @@ func (s *session) askForTheEnd(e *exchange) error {
 		onReply: func(ctx context.Context, noop *exchange, r ftpparse.Reply) error {
 			if r.Class() != ftpparse.Preliminary && e.awaits() {
 				e.stage, e.answer = stageHeld, replyBroken
+				s.queue.awaitAnew()
 				s.settle()
 			}
 			return swallow(ctx, noop, r)

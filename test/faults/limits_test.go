@@ -1,6 +1,7 @@
 package faults
 
 import (
+	"fmt"
 	"io"
 	"testing"
 	"time"
@@ -92,6 +93,56 @@ func TestTransferIsNotIdle(t *testing.T) {
 	l.end()
 	c.hear(226)
 	c.inStep()
+	r.recovers()
+}
+
+// A transfer longer than the reply timeout, with commands that the upstream
+// answers only after it: their time begins then. The second session is the clock.
+func TestLateRepliesDuringALongTransfer(t *testing.T) {
+	for _, upload := range []bool{true, false} {
+		t.Run(map[bool]string{true: "upload", false: "download"}[upload], func(t *testing.T) {
+			r := newRig(t, func(s *settings) { s.limits.ReplyTimeout = short })
+			r.upstream.numbered(true)
+			over := make(chan struct{})
+			r.upstream.on("SYST", func(v *visit, _ string) { v.await(over) })
+			c := r.session()
+			// More than fits into the sockets: it runs until it is read.
+			const size = 32 << 20
+			l := c.transfer(map[bool]string{true: "STOR a", false: fmt.Sprintf("RETR %d", size)}[upload])
+			c.say("NOOP 0", "STAT 1")
+			clock := r.session()
+			clock.say("SYST")
+			clock.hear(421)
+			clock.hearEnd()
+			close(over)
+			if upload {
+				l.send(bulk(1000))
+				l.end()
+			} else {
+				l.receive(bulk(size))
+				l.hearEnd()
+			}
+			c.hearsNumbered(2, true)
+			_ = l.tcp.Close()
+			r.recoversAfter(c)
+		})
+	}
+}
+
+// Once the transfer is over, an upstream has no more than its time.
+func TestNoReplyAfterATransfer(t *testing.T) {
+	r := newRig(t, func(s *settings) { s.limits.ReplyTimeout = short })
+	over := make(chan struct{})
+	r.upstream.on("NOOP", func(v *visit, _ string) { v.await(over) })
+	c := r.session()
+	l := c.transfer("STOR a")
+	c.say("NOOP")
+	l.send(bulk(1000))
+	l.end()
+	c.hear(226)
+	c.hear(421)
+	c.hearEnd()
+	close(over)
 	r.recovers()
 }
 
