@@ -13,6 +13,10 @@
 //	combination_test.go  its dimensions, and which combinations cannot be
 //	covering_test.go   which of them are tried
 //	table_test.go      its result
+//	talker_test.go     a client that does what no program does
+//	during_test.go     commands all along a large transfer
+//	cut_test.go        uploads that break off
+//	reuse_test.go      servers and proxies that insist on resumed TLS sessions
 //	limits_test.go     what servers cannot do; clients.Limits has the clients' part
 //	bulk_test.go       a gibibyte, and a thousand files in a session
 //	example_test.go    what people copy from manuals, and a certificate of its own
