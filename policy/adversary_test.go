@@ -42,8 +42,9 @@ func TestNoSpellingGetsRoundThePolicy(t *testing.T) {
 		`\finance\a`, `..\finance\a`, `/incoming\..\..\finance\a`, `C:\finance\a`, `c:/finance/a`, ".. /finance/a", `.. \finance\a`,
 		`\.\./finance/a`, `/incoming/\.\./finance/a`,
 		"~", "~root/a", "~/a", "~partner-7", " ~root/a", `"~root/a"`,
-		"/fin*/a", "/fin?nce/a", "/[f]inance/a", "/{finance}/a", "{/finance/a}", "{/finance/a,}", "{,/finance/}a", "/incoming/{..,x}/finance/a",
+		"/fin*/a", "/fin?nce/a", "/[f]inance/a", "/{finance}/a", "{/finance/a}", "{/finance/a,}", "{,/finance/}a", "{/finance/,x}a", "{~root/,x}a", "/incoming/{..,x}/finance/a",
 		"{.}{.}/finance/a", "{.,}./finance/a", ".*/finance/a", ".?/finance/a", "../fin*/a", "*/../../finance/a", ".[.]/finance/a",
+		"\xc0\xae\xc0\xae/finance/a", "..\xc0\xaffinance\xc0\xafa", "\xe0\x80\xae./finance/a", "\xf0\x80\x80\xaf/finance/a", "/incoming/\xc0\xae./finance/a",
 		"/", "..", "/..", "../..", "/incoming/..",
 		"secret/a", "/incoming/secret", "secret", "x/../secret/a", "/incoming/./secret/a", "se*/a", "secret ", `"secret/a"`, `secret\a`, "secret./a", "secret::$INDEX_ALLOCATION/a",
 	} {
@@ -85,7 +86,7 @@ func TestHonestCommandsPass(t *testing.T) {
 		"USER partner-7", "PASS x", "NOOP", "TYPE I", "PASV", "CWD /finance", "STAT", "OPTS UTF8 ON", "PWD", "CDUP",
 		"LIST", "LIST -la sub", "LIST -l -a sub", "NLST sub", "LIST /incoming/sub", "LIST -la /incoming/sub", "MLSD", "MLSD sub", "MLST a", "STAT sub", "STAT -la sub",
 		"RETR a", "RETR /incoming/a b.csv", "RETR sub/./a", "RETR /incoming/sub/../a", "RETR ./a", "SIZE a.exe", "RETR a.exe",
-		"STOR a", "STOR ä.csv", "STOR a.exe.txt", "STOR report (1).pdf", "STOR [draft].pdf", "STOR {0b1c}.txt", "STOR what?.txt", "STOR ~$x.doc", "STOR 10:30.csv",
+		"STOR a", "STOR ä.csv", "STOR gr\xfc\xdfe", "STOR \xc0\xc1", "STOR à la carte", "STOR a.exe.txt", "STOR report (1).pdf", "STOR [draft].pdf", "STOR {0b1c}.txt", "STOR what?.txt", "STOR ~$x.doc", "STOR 10:30.csv",
 		"APPE a", "STOU", "STOU a", "MKD sub", "XMKD sub", "DELE a", "RNFR a", "RNTO b", "MDTM a", "MDTM 20260101000000 a", "MFMT 20260101000000 a b",
 		"SITE CHMOD 644 a", "SITE UTIME 20260101000000 a", "XCRC a", `XCRC "a b" 0 10`, "HASH a", "THMB JPG 1 1 a",
 	} {
@@ -93,6 +94,34 @@ func TestHonestCommandsPass(t *testing.T) {
 		q.RenameFrom = policy.Source{Argument: "a", Directory: "/incoming"}
 		if d := p.Decide(q); d.Action != policy.Allow {
 			t.Errorf("%q: %s by %q, %s: %s", line, d.Action, d.Rule, d.Reason, readings(p.Explain(q)))
+		}
+	}
+}
+
+// Options are no part of a name for those who stand elsewhere.
+func TestHonestCommandsPassFromAnywhere(t *testing.T) {
+	p := compile(t, besieged)
+	for _, line := range []string{"LIST -la /incoming", "NLST -l -a /incoming/sub", "MDTM 20260101000000 /incoming/a", "XCRC /incoming/a 0 10", "STAT -l /incoming"} {
+		if d := p.Decide(in(t, "/", line)); !d.Passes() {
+			t.Errorf("%s: %+v: %s", line, d, readings(p.Explain(in(t, "/", line))))
+		}
+	}
+	// With "..", the name that the options may be part of leads elsewhere.
+	if d := p.Decide(in(t, "/finance", "LIST -la /../incoming")); d.Passes() {
+		t.Errorf("%+v", d)
+	}
+	p = compile(t, "default = \"allow\"\nrule \"finance\" {\n paths = [\"/finance/**\"]\n action = \"deny\"\n}")
+	if d := p.Decide(in(t, "/finance", "LIST -la /incoming")); d.Passes() {
+		t.Errorf("%+v", d)
+	}
+}
+
+// A directory may be named by a pattern, too.
+func TestRenamingByPattern(t *testing.T) {
+	p := compile(t, "default = \"allow\"\nrule \"vault\" {\n paths = [\"/a/vault/x/**\"]\n action = \"deny\"\n}")
+	for line, passes := range map[string]bool{"RNFR v*lt": false, "RNFR v*": false, "RNFR *": false, "RNFR v*.txt": true, "RNFR vault": false, "RNFR vault2": true, "RETR v*lt": true} {
+		if d := p.Decide(in(t, "/a", line)); d.Passes() != passes {
+			t.Errorf("%s: %+v", line, d)
 		}
 	}
 }

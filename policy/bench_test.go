@@ -47,6 +47,24 @@ func BenchmarkDecideWhen(b *testing.B) {
 	}
 }
 
+// Rules for many users, of which the last matches.
+func BenchmarkDecideUsers(b *testing.B) {
+	var text strings.Builder
+	for i := range 100 {
+		fmt.Fprintf(&text, "rule \"r%d\" {\n users = [\"u%d-*\"]\n from = [\"198.51.100.0/24\"]\n paths = [\"/incoming/**\"]\n action = \"allow\"\n}\n", i, i)
+	}
+	p := compile(b, text.String())
+	q := in(b, "/incoming", "STOR report.csv")
+	q.Client, q.User = netip.MustParseAddr("198.51.100.4"), "u99-a"
+	if d := p.Decide(q); d.Rule != "r99" {
+		b.Fatalf("%+v", d)
+	}
+	b.ReportAllocs()
+	for b.Loop() {
+		p.Decide(q)
+	}
+}
+
 // Listings with options have the most readings of all everyday commands.
 func BenchmarkDecideListing(b *testing.B) {
 	p := compile(b, "rule \"last\" {\n commands = [\"@list\"]\n paths = [\"/incoming/**\"]\n action = \"allow\"\n}\n")

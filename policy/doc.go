@@ -40,6 +40,8 @@
 //     that the client names, from the directory that the upstream reports. With a
 //     server that ignores case, allow what is wanted instead of denying what is
 //     not.
+//   - Know what else a server makes of a name: wu-ftpd sends the directory "a" as
+//     an archive when asked for "a.tar".
 //   - Compare Unicode otherwise than byte by byte: "é" in one code point and in
 //     two are different names. What stands in the file is in normal form C, as HCL
 //     reads it; so are all texts in conditions, the client's included.

@@ -63,6 +63,11 @@ rule "fails" {
   when     = tls.client_certificate.emails[0] == "a"
   action   = "allow"
 }
+rule "at times" {
+  commands = ["CLNT"]
+  when     = command.argument == "a"
+  action   = "allow"
+}
 rule "one option" {
   commands = ["OPTS UTF8"]
   action   = "allow"
@@ -84,6 +89,7 @@ rule "one option" {
 		{"a", "10.0.0.1", "MDTM", false, true},
 		{"asker", "10.0.0.1", "MDTM", false, false},
 		{"a", "10.0.0.1", "LANG", false, true},
+		{"a", "10.0.0.1", "CLNT", false, false},
 		{"a", "10.0.0.1", "OPTS", false, false},
 		{"a", "10.0.0.1", "OPTS UTF8", false, false},
 		{"a", "10.0.0.1", "SITE CHMOD", false, true},

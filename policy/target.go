@@ -76,6 +76,10 @@ func isPlain(s string) bool {
 	start := 0 // of the component
 	for i := range len(s) {
 		switch s[i] {
+		case 0xC0, 0xC1, 0xE0, 0xF0:
+			if isOverlong(s[i:]) {
+				return false
+			}
 		case '\\', '*', '?', '[', '{', '~', '"', '\'', ':', ' ', '\t', '\v', '\f':
 			return false
 		case '/':
@@ -88,6 +92,24 @@ func isPlain(s string) bool {
 	return !endsOdd(s[start:])
 }
 
+// isOverlong tells that s starts with a character written in more bytes than it
+// needs (RFC 3629 §3 forbids it): careless servers read a dot or slash there.
+func isOverlong(s string) bool {
+	if len(s) < 2 || s[1] < 0x80 || s[1] > 0xBF {
+		return false
+	}
+	return s[0] == 0xC0 || s[0] == 0xC1 || s[0] == 0xE0 && s[1] < 0xA0 || s[0] == 0xF0 && s[1] < 0x90
+}
+
+func hasOverlong(s string) bool {
+	for i := range len(s) {
+		if isOverlong(s[i:]) {
+			return true
+		}
+	}
+	return false
+}
+
 // endsOdd tells whether a component ends with what Windows drops.
 func endsOdd(component string) bool {
 	n := len(component)
@@ -97,6 +119,9 @@ func endsOdd(component string) bool {
 // spelling adds the places that one spelling may mean.
 func (w *work) spelling(s string, b base) {
 	w.place(s, b)
+	if hasOverlong(s) {
+		w.unknown(b)
+	}
 	if needsWindows(s) {
 		if plain, ok := windows(s); ok {
 			w.place(plain, b)

@@ -51,6 +51,16 @@ policy "p" {
     users    = []
     action   = "deny"
   }
+  rule "in one place" {
+    commands = ["APPE"]
+    paths    = ["/appendix/**"]
+    action   = "allow"
+  }
+  rule "matters where the place is unknown" {
+    commands = ["APPE"]
+    paths    = ["/appendix/**"]
+    action   = "deny"
+  }
   limit "nothing" {
     users = ["a"]
   }
