@@ -25,6 +25,12 @@ func (w *work) reset() {
 	w.text = w.text[:0]
 }
 
+// ask takes the request over.
+func (w *work) ask(q *Request) {
+	w.request = *q
+	w.request.Client = plainAddress(q.Client)
+}
+
 // read finds out what the command may be, and which places it may touch.
 func (w *work) read(v *vocabulary) {
 	c := &w.request.Command

@@ -47,21 +47,32 @@ func BenchmarkDecideWhen(b *testing.B) {
 	}
 }
 
-// Rules for many users, of which the last matches.
-func BenchmarkDecideUsers(b *testing.B) {
-	var text strings.Builder
-	for i := range 100 {
-		fmt.Fprintf(&text, "rule \"r%d\" {\n users = [\"u%d-*\"]\n from = [\"198.51.100.0/24\"]\n paths = [\"/incoming/**\"]\n action = \"allow\"\n}\n", i, i)
-	}
-	p := compile(b, text.String())
-	q := in(b, "/incoming", "STOR report.csv")
-	q.Client, q.User = netip.MustParseAddr("198.51.100.4"), "u99-a"
-	if d := p.Decide(q); d.Rule != "r99" {
-		b.Fatalf("%+v", d)
-	}
-	b.ReportAllocs()
-	for b.Loop() {
-		p.Decide(q)
+// A hundred rules that differ in one matcher, of which the last matches.
+func BenchmarkDecideHundred(b *testing.B) {
+	for name, format := range map[string]string{
+		"users": "users = [\"u%[1]d-*\"]\n from = [\"198.51.100.0/24\"]\n paths = [\"/incoming/**\"]",
+		"from":  "from = [\"198.51.%[1]d.0/24\"]\n users = [\"u99-*\"]\n paths = [\"/incoming/**\"]",
+		"names": "users = [\"u99-*\"]\n paths = [\"/incoming/*.e%[1]d\", \"**/x%[1]d\"]",
+	} {
+		var text strings.Builder
+		for i := range 100 {
+			fmt.Fprintf(&text, "rule \"r%[1]d\" {\n "+format+"\n action = \"allow\"\n}\n", i)
+		}
+		p := compile(b, text.String())
+		q := in(b, "/incoming", "STOR report.e99")
+		q.Client, q.User = netip.MustParseAddr("198.51.99.4"), "u99-a"
+		if name == "users" {
+			q.Client = netip.MustParseAddr("198.51.100.4")
+		}
+		b.Run(name, func(b *testing.B) {
+			if d := p.Decide(q); d.Rule != "r99" {
+				b.Fatalf("%+v", d)
+			}
+			b.ReportAllocs()
+			for b.Loop() {
+				p.Decide(q)
+			}
+		})
 	}
 }
 

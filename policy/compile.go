@@ -55,7 +55,12 @@ func (d *decoder) compile(body *hclsyntax.Body) {
 	})
 	// Every verb that any block names has its number now; only then it is known
 	// what the groups mean.
+	names := map[string]Place{}
 	for _, r := range drafts {
+		if first, again := names[r.rule.name]; again {
+			d.errorf(r.at, "Duplicate name", "There is already a rule %q at line %d. Give this one another name.", r.rule.name, first.Line)
+		}
+		names[r.rule.name] = r.rule.at
 		d.policy.rules = append(d.policy.rules, d.finish(r))
 	}
 	for _, r := range replies {

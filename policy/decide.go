@@ -1,6 +1,9 @@
 package policy
 
-import "errors"
+import (
+	"errors"
+	"strings"
+)
 
 // Decide says what becomes of a command. It asks the rules in the order of the
 // file; the first of which every matcher matches decides.
@@ -12,7 +15,7 @@ func (p *Policy) Decide(q Request) Decision {
 	}
 	w := p.take()
 	defer p.give(w)
-	w.request = q
+	w.ask(&q)
 	w.read(p.vocabulary)
 	decision := p.decide(w, w.verbs[0], nil)
 	for _, verb := range w.verbs[1:w.forms] {
@@ -35,7 +38,7 @@ func (p *Policy) decide(w *work, verb verbID, trace *[]Step) Decision {
 		if r.action == Allow {
 			place = needed
 		}
-		if trace == nil && place != nil && !startsWith(place, c.prefix) {
+		if trace == nil && (place != nil && !startsWith(place, c.prefix) || !strings.HasPrefix(w.request.User, c.user)) {
 			continue
 		}
 		failed, err := r.check(p, w)
@@ -74,10 +77,6 @@ func (w *work) gates() (needed, only []byte) {
 		}
 	}
 	return needed, only
-}
-
-func startsWith(path []byte, prefix string) bool {
-	return len(path) >= len(prefix) && string(path[:len(prefix)]) == prefix
 }
 
 func (p *Policy) matched(r *rule, kind replyKind) Decision {

@@ -242,6 +242,31 @@ rule "utf8" {
 	}
 }
 
+// Case and Unicode's normal forms are the upstream's own affair, as the package
+// comment says: names are compared byte by byte.
+func TestNamesAreBytes(t *testing.T) {
+	p := compile(t, "default = \"allow\"\nrule \"r\" {\n paths = [\"/gr\u00fcn\"]\n action = \"deny\"\n}")
+	for name, passes := range map[string]bool{"/gr\u00fcn": false, "/gru\u0308n": true, "/GR\u00fcN": true, "/gr\xfcn": true} {
+		if d := p.Decide(in(t, "/", "RETR "+name)); d.Passes() != passes {
+			t.Errorf("%q: %+v", name, d)
+		}
+	}
+}
+
+func TestWhy(t *testing.T) {
+	p := compile(t, "rule \"a\" {\n commands = [\"NOOP\"]\n action = \"allow\"\n}\nrule \"b\" {\n commands = [\"SYST\"]\n when = tls.client_certificate.emails[0] == \"x\"\n action = \"allow\"\n}")
+	for line, want := range map[string]string{
+		"NOOP": `rule "a" at policy.hcl:2`,
+		"QUIT": "default, at policy.hcl:1",
+		"FROB": "unknown verb, at policy.hcl:1",
+		"SYST": `the failing condition of rule "b" at policy.hcl:8: Invalid index: `,
+	} {
+		if got := p.Decide(in(t, "/", line)).Why(); !strings.HasPrefix(got, want) {
+			t.Errorf("%s: %s", line, got)
+		}
+	}
+}
+
 func TestMonitorLetsEverythingPass(t *testing.T) {
 	p := compile(t, "mode = \"monitor\"\nrule \"r\" {\n commands = [\"SITE EXEC\"]\n action = \"disconnect\"\n}\nrule \"w\" {\n commands = [\"DELE\"]\n when = command.path == tls.client_certificate.emails[0]\n action = \"allow\"\n}")
 	for line, want := range map[string]policy.Action{"SITE EXEC a": policy.Disconnect, "RETR a": policy.Deny, "FROB": policy.Deny, "DELE a": policy.Deny} {

@@ -1,5 +1,7 @@
 package policy
 
+import "fmt"
+
 // An Action is what becomes of a command. The zero value denies.
 type Action uint8
 
@@ -77,6 +79,18 @@ type Decision struct {
 
 // Passes tells whether the command may go on to the upstream.
 func (d Decision) Passes() bool { return d.Action == Allow || d.Monitor }
+
+// Why says in a few words what decided, and where.
+func (d Decision) Why() string {
+	switch d.Reason {
+	case ByRule:
+		return fmt.Sprintf("rule %q at %s", d.Rule, d.At)
+	case ByExpression:
+		return fmt.Sprintf("the failing condition of rule %q at %s: %s", d.Rule, d.At, d.Detail)
+	case ByDefault, ByUnknownVerb, ByControlByte, NoReason:
+	}
+	return d.Reason.String() + ", at " + d.At.String()
+}
 
 // stricter tells whether d asks for more than other. A command that can be read
 // in two ways is decided as either, and the stricter decision counts.

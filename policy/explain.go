@@ -48,7 +48,7 @@ func (p *Policy) Explain(q Request) Explanation {
 	}
 	w := p.take()
 	defer p.give(w)
-	w.request = q
+	w.ask(&q)
 	w.read(p.vocabulary)
 	e := Explanation{Decision: decision}
 	for _, verb := range w.verbs[:w.forms] {

@@ -35,7 +35,14 @@ func (e *evaluationError) Error() string { return e.text }
 
 // holds evaluates the expression. Whatever is not plainly true or false is an
 // error, which denies.
-func (e *expression) holds(p *Policy, w *work, t *target) (bool, error) {
+func (e *expression) holds(p *Policy, w *work, t *target) (holds bool, err error) {
+	// The evaluator is not ours, and the client chooses what it works on. A fault
+	// in it denies one command; it must not end every session.
+	defer func() {
+		if fault := recover(); fault != nil {
+			holds, err = false, &evaluationError{e.at, fmt.Sprintf("the evaluation broke off: %v", fault)}
+		}
+	}()
 	s := scene{policy: p, work: w, target: t}
 	variables := make(map[string]cty.Value, len(e.roots))
 	for _, r := range e.roots {

@@ -46,14 +46,9 @@ func newGlob(source string, fold bool) (*glob, error) {
 
 func (g *glob) match(text string) bool {
 	for i := range g.alternatives {
-		if s := &g.alternatives[i]; len(s.tokens) > 0 && !s.fold && s.tokens[0].kind == tokenLiteral {
-			// Most patterns are a name, or start with one.
-			first := s.tokens[0].literal
-			if len(text) < len(first) || text[:len(first)] != first {
-				continue
-			}
-		}
-		if matchSegment(&g.alternatives[i], text) {
+		// Most patterns are a name, or start with one.
+		s := &g.alternatives[i]
+		if strings.HasPrefix(text, s.prefix()) && (s.isPrefix() || matchSegment(s, text)) {
 			return true
 		}
 	}
@@ -97,6 +92,19 @@ func (c *class) has(r rune) bool {
 		}
 	}
 	return c.negated
+}
+
+// prefix is what every text starts with that matches.
+func (s *segment) prefix() string {
+	if len(s.tokens) == 0 || s.fold || s.tokens[0].kind != tokenLiteral {
+		return ""
+	}
+	return s.tokens[0].literal
+}
+
+// isPrefix tells that every text with the prefix matches: "partner-*".
+func (s *segment) isPrefix() bool {
+	return len(s.tokens) == 2 && s.prefix() != "" && s.tokens[1].kind == tokenStar
 }
 
 func newSegment(source string, fold bool) (segment, error) {

@@ -50,6 +50,7 @@ type Bound struct {
 
 // Limits tells which limits apply. It looks at user, host and address only.
 func (p *Policy) Limits(q Request) Limits {
+	q.Client = plainAddress(q.Client)
 	var l Limits
 	for i := range p.limits {
 		if p.limits[i].who.check(&q, true) != NoMatcher {

@@ -1,6 +1,7 @@
 package policy
 
 import (
+	"fmt"
 	"net/netip"
 	"slices"
 	"strings"
@@ -63,7 +64,7 @@ func (d *decoder) shadowed(c *coverage, j int) string {
 			continue
 		}
 		if left = rest; left.empty() {
-			return "the rule \"" + earlier.name + "\" at line " + lineOf(earlier.at) + ", with those in front of it, decides first. Change their order, or remove one."
+			return fmt.Sprintf("the rule %q at line %d, with those in front of it, decides first. Change their order, or remove one.", earlier.name, earlier.at.Line)
 		}
 	}
 	return ""

@@ -19,6 +19,7 @@ type route struct {
 	segments []segment
 	head     int    // segments in front of the first "**"; all, when there is none
 	prefix   string // what every path that matches starts with
+	suffix   string // what it ends with
 }
 
 var (
@@ -75,10 +76,11 @@ func newComponent(part string) (segment, error) {
 	return newSegment(part, false)
 }
 
-// measure fills in head and prefix.
+// measure fills in head, prefix and suffix.
 func (r *route) measure() {
 	r.head = len(r.segments)
 	r.prefix = fixedPrefix(r.segments)
+	r.suffix = r.segments[len(r.segments)-1].tail()
 	for i, s := range r.segments {
 		if s.deep {
 			r.head = i
@@ -116,13 +118,21 @@ func fixedPrefix(segments []segment) string {
 
 func (g *pathGlob) match(path []byte) bool {
 	for i := range g.alternatives {
-		// Most rules are about another place, which the first bytes show.
+		// Most rules are about another place, which the first or last bytes show.
 		r := &g.alternatives[i]
-		if startsWith(path, r.prefix) && r.match(path, false) {
+		if startsWith(path, r.prefix) && endsWith(path, r.suffix) && r.match(path, false) {
 			return true
 		}
 	}
 	return false
+}
+
+func startsWith(path []byte, prefix string) bool {
+	return len(path) >= len(prefix) && string(path[:len(prefix)]) == prefix
+}
+
+func endsWith(path []byte, suffix string) bool {
+	return len(path) >= len(suffix) && string(path[len(path)-len(suffix):]) == suffix
 }
 
 // covers tells whether the directory and whatever may be below it match.

@@ -1,6 +1,7 @@
 package policy
 
 import (
+	"strings"
 	"sync"
 	"time"
 
@@ -43,13 +44,15 @@ func (p *Policy) Monitor() bool { return p.monitor }
 type candidate struct {
 	rule   *rule
 	prefix string // what a path starts with that the rule's patterns match
+	user   string // and a user's name
 }
 
 // index fills in candidates.
 func (p *Policy) index() {
 	p.candidates = make([][]candidate, len(p.vocabulary.names))
 	for i := range p.rules {
-		c := candidate{rule: &p.rules[i], prefix: p.rules[i].prefix()}
+		c := candidate{rule: &p.rules[i]}
+		c.prefix, c.user = c.rule.prefixes()
 		for id := range p.candidates {
 			if c.rule.verbs.has(verbID(id)) {
 				p.candidates[id] = append(p.candidates[id], c)
@@ -58,21 +61,31 @@ func (p *Policy) index() {
 	}
 }
 
-// prefix is what every path starts with that one of the rule's patterns matches;
-// "" when nothing can be said.
-func (r *rule) prefix() string {
-	first, common := true, ""
+// prefixes returns what every path starts with that one of the rule's patterns
+// matches, and every user's name; "" when nothing can be said.
+func (r *rule) prefixes() (path, user string) {
+	var paths, users []string
 	for _, g := range r.paths.elements {
 		for i := range g.alternatives {
-			prefix := g.alternatives[i].prefix
-			if first {
-				common, first = prefix, false
-			}
-			n := 0
-			for n < min(len(common), len(prefix)) && common[n] == prefix[n] {
-				n++
-			}
-			common = common[:n]
+			paths = append(paths, g.alternatives[i].prefix)
+		}
+	}
+	for _, g := range r.who.users.elements {
+		for i := range g.alternatives {
+			users = append(users, g.alternatives[i].prefix())
+		}
+	}
+	return commonPrefix(paths), commonPrefix(users)
+}
+
+func commonPrefix(texts []string) string {
+	if len(texts) == 0 {
+		return ""
+	}
+	common := texts[0]
+	for _, text := range texts[1:] {
+		for !strings.HasPrefix(text, common) {
+			common = common[:len(common)-1]
 		}
 	}
 	return common

@@ -2,6 +2,7 @@ package policy
 
 import (
 	"net/netip"
+	"strconv"
 	"time"
 
 	"github.com/ftpsproxy/ftpsproxy/ftpparse"
@@ -79,3 +80,5 @@ type Place struct {
 	File string
 	Line int
 }
+
+func (p Place) String() string { return p.File + ":" + strconv.Itoa(p.Line) }

@@ -41,10 +41,10 @@ type Matcher uint8
 const (
 	NoMatcher Matcher = iota // none: all of them matched
 	MatchCommands
-	MatchPaths
 	MatchFrom
 	MatchUsers
 	MatchHosts
+	MatchPaths
 	MatchArguments
 	MatchWhen
 )
@@ -73,12 +73,11 @@ func (m Matcher) String() string {
 // check returns the first matcher that does not match. The verbs have been
 // looked at already. An error is the expression's.
 func (r *rule) check(p *Policy, w *work) (Matcher, error) {
-	// Paths come first: they are what the rules of a large policy differ in.
-	if r.paths.given && !r.matchPaths(w) {
-		return MatchPaths, nil
-	}
 	if m := r.who.check(&w.request, r.action != Allow); m != NoMatcher {
 		return m, nil
+	}
+	if r.paths.given && !r.matchPaths(w) {
+		return MatchPaths, nil
 	}
 	if r.arguments.given && !r.matchArguments(p, w) {
 		return MatchArguments, nil
@@ -115,9 +114,6 @@ func matchAddress(networks []netip.Prefix, client netip.Addr, strict bool) bool 
 	if !client.IsValid() {
 		return strict
 	}
-	// A network contains neither an IPv4 address in IPv6 clothes nor one with a
-	// zone.
-	client = client.Unmap().WithZone("")
 	for _, network := range networks {
 		if network.Contains(client) {
 			return true
@@ -125,6 +121,10 @@ func matchAddress(networks []netip.Prefix, client netip.Addr, strict bool) bool 
 	}
 	return false
 }
+
+// plainAddress returns the address as networks contain it: an IPv4 address not in
+// IPv6 clothes, and without a zone.
+func plainAddress(a netip.Addr) netip.Addr { return a.Unmap().WithZone("") }
 
 func matchAny(globs []*glob, text string) bool {
 	for _, g := range globs {

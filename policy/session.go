@@ -12,7 +12,7 @@ func (p *Policy) NeverAllows(q Request, verb string) bool {
 	}
 	w := p.take()
 	defer p.give(w)
-	w.request = q
+	w.ask(&q)
 	for _, id := range p.forms(verb) {
 		if !p.neverAllows(w, id) {
 			return false
@@ -95,6 +95,7 @@ func (r *rule) outright(p *Policy, w *work) likelihood {
 // NeedsDirectory tells whether decisions in this session may depend on the
 // working directory, so that the upstream has to be asked for it.
 func (p *Policy) NeedsDirectory(q Request) bool {
+	q.Client = plainAddress(q.Client)
 	for i := range p.rules {
 		r := &p.rules[i]
 		if r.never || r.who.check(&q, r.action != Allow) != NoMatcher {

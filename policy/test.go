@@ -3,7 +3,6 @@ package policy
 import (
 	"fmt"
 	"net/netip"
-	"strconv"
 	"time"
 
 	"github.com/hashicorp/hcl/v2/hclsyntax"
@@ -46,33 +45,16 @@ func (p *Policy) run(t *test) TestResult {
 	if got.Action != t.want {
 		r.Diff = append(r.Diff,
 			fmt.Sprintf("- expect = %q", t.want),
-			fmt.Sprintf("+ expect = %q by %s", got.Action, decider(got)))
+			fmt.Sprintf("+ expect = %q by %s", got.Action, got.Why()))
 	}
 	if t.rule != "" && got.Rule != t.rule {
 		r.Diff = append(r.Diff,
 			fmt.Sprintf("- rule = %q", t.rule),
-			fmt.Sprintf("+ rule = %q by %s", got.Rule, decider(got)))
+			fmt.Sprintf("+ rule = %q by %s", got.Rule, got.Why()))
 	}
 	r.Passed = len(r.Diff) == 0
 	return r
 }
-
-// decider says in a few words what decided, and where.
-func decider(d Decision) string {
-	where := d.At.File + ":" + lineOf(d.At)
-	switch d.Reason {
-	case ByRule:
-		return fmt.Sprintf("rule %q at %s", d.Rule, where)
-	case ByExpression:
-		return fmt.Sprintf("the failing condition of rule %q at %s: %s", d.Rule, where, d.Detail)
-	case ByDefault:
-		return "default, at " + where
-	case ByUnknownVerb, ByControlByte, NoReason:
-	}
-	return d.Reason.String() + ", at " + where
-}
-
-func lineOf(at Place) string { return strconv.Itoa(at.Line) }
 
 // test reads a test block.
 func (d *decoder) test(b *hclsyntax.Block) {

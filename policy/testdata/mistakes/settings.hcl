@@ -14,6 +14,9 @@ policy "p" {
   rule "no action" {
     commands = ["RETR"]
   }
+  rule "no action" {
+    action = "deny"
+  }
   rule "types" {
     commands = "RETR"
     users    = [7, "a"]
