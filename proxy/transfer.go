@@ -74,7 +74,7 @@ type ownerView struct {
 	// representation is the TYPE in force when the upstream first answered: what
 	// came before has been answered by then, what comes later is for the next.
 	representation string
-	asked   bool      // NOOP went upstream to learn whether the transfer is over
+	asked          bool // NOOP went upstream to learn whether the transfer is over
 }
 
 // opening: the transfer command waits for the legs that are dialled.

@@ -58,8 +58,11 @@ func (s *opensslSession) open(ctx context.Context) error {
 		line string
 		code int
 	}{
-		{"USER " + s.target.User, 331}, {"PASS " + s.target.Password, 230},
-		{"PBSZ 0", 200}, {"PROT P", 200}, {"TYPE I", 200},
+		{"USER " + s.target.User, 331},
+		{"PASS " + s.target.Password, 230},
+		{"PBSZ 0", 200},
+		{"PROT P", 200},
+		{"TYPE I", 200},
 	} {
 		if _, err := s.expect(c.line, c.code); err != nil {
 			return err
@@ -85,8 +88,9 @@ func (s *opensslSession) do(ctx context.Context, step Step) error {
 		return s.send(ctx, "STOR "+step.Remote, step, step.Offset)
 	case Abort:
 		return s.abort(ctx, step)
+	default:
+		return s.change(step)
 	}
-	return s.change(step)
 }
 
 // change does what needs no data connection.

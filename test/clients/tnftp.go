@@ -112,6 +112,7 @@ func (c TNFTP) step(s Step) string {
 		return "mkdir " + remote
 	case Rmdir:
 		return "rmdir " + remote
+	default:
+		panic("no operation " + string(s.Op))
 	}
-	panic("no operation " + string(s.Op))
 }
