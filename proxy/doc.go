@@ -22,7 +22,8 @@
 //     login.go, security.go, features.go, address.go, moves.go
 //   - transfer.go, carriage.go, leg.go, prover.go, wire.go: a transfer, how its
 //     legs are opened and proven, and how bytes move
-//   - control.go, link.go, ports.go, sockets.go: what they stand on
+//   - reach.go, link.go: how the upstream is reached, and with TLS
+//   - control.go, ports.go, sockets.go: what they stand on
 //   - server.go: listeners, reload, drain
 //   - errors.go, replies.go, logkeys.go: every word said to clients and logs
 //
