@@ -38,9 +38,9 @@
 //	U is dialled        the proxy opens a control connection to the upstream
 //	U refuses           the upstream no longer accepts control connections
 //	U starts TLS        handshake as TLS server, after 234 or at once
-//	U fails TLS         likewise, and the proxy gives up
 //	U fails TLS as somebody else
-//	                    likewise, since the certificate is for another name
+//	                    likewise, and the proxy gives up: the certificate is for
+//	                    another name
 //	C ends, U ends      FIN, after close_notify under TLS
 //	C resets, U resets  RST
 //	C hears the end     and nothing before it

@@ -67,10 +67,6 @@ func upstreamPhrase(action string) func(*stage) error {
 		return func(st *stage) error {
 			return st.secretly(func(s *secrecy) error { return st.upstream.serveTLS(s.usual) })
 		}
-	case "fails TLS":
-		return func(st *stage) error {
-			return st.secretly(func(s *secrecy) error { return st.upstream.failTLS(s.usual) })
-		}
 	case "fails TLS as somebody else":
 		return func(st *stage) error {
 			return st.secretly(func(s *secrecy) error { return st.upstream.failTLS(s.somebodyElse) })
