@@ -278,8 +278,9 @@ func TestDeadline(t *testing.T) {
 		{queue: "RETR", want: errReplyTimeout},
 		{queue: "RETR~", want: nil},
 		{queue: "RETR~", ended: true, want: errFinalTimeout},
-		{queue: "RETR~ NOOP", want: nil}, // it may be answered after the transfer
+		{queue: "RETR~ NOOP", want: nil}, // it may be answered only after the file
 		{queue: "RETR~ NOOP", ended: true, want: errFinalTimeout},
+		{queue: "NOOP RETR~", want: errReplyTimeout},
 		{queue: "ABOR^", want: errIdle}, // its reply need not come
 	} {
 		s := &session{
