@@ -126,6 +126,10 @@ func answersABOR(code int) bool {
 	return false
 }
 
+// endsBroken lists what an upstream says of a transfer whose data connection it
+// has lost, and says to no other command.
+func endsBroken(code int) bool { return code == 226 || code == 426 || code == 451 }
+
 // answersLater tells whether a reply that arrives during a transfer belongs to
 // the command sent after it. The code decides where it can (RFC 959 §5.4);
 // where both commands may be answered by it, the data connection does: while it

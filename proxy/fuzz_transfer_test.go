@@ -20,6 +20,7 @@ const (
 	moveTwice      // two 1yz
 	moveStalls     // no byte, until it is broken off
 	moveLate       // 226 when another command has come, or after a while
+	moveMumbles    // a second 1yz in place of the final reply, when it broke
 	moveKinds
 )
 
@@ -108,8 +109,11 @@ func (v *fuzzVisit) move(kind int, tag string, carry func(*net.TCPConn) bool) {
 		code := "425"
 		if conn := v.open(); conn != nil {
 			code = "426"
-			if carry(conn) || kind == moveLies {
+			switch {
+			case carry(conn), kind == moveLies:
 				code = "226"
+			case kind == moveMumbles:
+				code = "150"
 			}
 			_ = conn.Close()
 		}

@@ -17,7 +17,10 @@ type upstreamLink struct {
 	// again in another form, so nothing may follow it yet.
 	translating bool
 	// restart: REST was relayed and no transfer command since.
-	restart  bool
+	restart bool
+	// late: a transfer was given up without its final reply, which may still come
+	// as long as no other transfer command is sent.
+	late     bool
 	extended extended
 	// representation is the latest TYPE that it accepted; "": none, so that its
 	// default is in force. REIN and AUTH end it with the connection, another

@@ -53,7 +53,7 @@ func (s *session) onTransferCommand(ctx context.Context, l *line, d ftpparse.Dir
 		s.log.Info("transfer not opened", logCommand(l.command), logError(t.outcome.err))
 		return s.refuseTransfer(openFailure(t.outcome.err))
 	case t.owner.open:
-		s.upstream.restart = false
+		s.upstream.restart, s.upstream.late = false, false
 		t.owner.sent = &exchange{command: l.command, transfer: t, onReply: s.onTransferReply}
 		return s.ask(t.owner.sent)
 	case tls.Mode != TLSOff && tls.Data == Require && !s.private():
@@ -141,6 +141,7 @@ func (s *session) askForTheEnd(e *exchange) error {
 		onReply: func(ctx context.Context, noop *exchange, r ftpparse.Reply) error {
 			if r.Class() != ftpparse.Preliminary && e.awaits() {
 				e.stage, e.answer = stageHeld, replyBroken
+				s.upstream.late = true // an upstream may answer NOOP first, while it is still at the file
 				s.queue.awaitAnew()
 				s.settle()
 			}
@@ -239,6 +240,7 @@ func (s *session) adviseOnReuse(t *transfer) {
 // themselves are not kept from it; those that read ABOR only after the file
 // (vsftpd) see the broken leg first. The replies are relayed as they come.
 func (s *session) onABOR(c ftpparse.Command) error {
+	s.upstream.late = false
 	e := &exchange{command: c}
 	if s.running() {
 		if s.transfer.owner.sent.awaits() {

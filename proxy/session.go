@@ -258,6 +258,11 @@ func (s *session) onReply(ctx context.Context, r replyOrError) error {
 	if r.reply.Class() == ftpparse.Protected {
 		return s.onUpstreamLost(atSide(sideUpstream, "read reply", fmt.Errorf("%w (%d)", errProtected, r.reply.Code)))
 	}
+	if s.upstream.late && endsBroken(r.reply.Code) {
+		s.upstream.late = false
+		s.log.Info("late reply to a transfer", logCode(r.reply.Code))
+		return nil
+	}
 	e := s.queue.match(r.reply.Code, s.settled())
 	if e == nil {
 		s.log.Warn("reply to no command", logCode(r.reply.Code))

@@ -64,3 +64,32 @@ func TestLostUpstreamIsLogged(t *testing.T) {
 		})
 	}
 }
+
+// An upstream that answers commands while it is still at the file: NOOP, which
+// asks whether the transfer is over, has its answer before the final reply, which
+// must not be taken for that to another command.
+func TestFinalReplyBehindTheAnswerThatItWasMissing(t *testing.T) {
+	for _, final := range []string{"426 broken after all", "451 broken after all", "226 done, nevertheless", ""} {
+		t.Run(final, func(t *testing.T) {
+			r := newRig(t)
+			r.upstream.on("RETR", func(v *visit, _ string) { v.stalls(4000, "150 0.002 seconds") })
+			r.upstream.on("CWD", func(v *visit, _ string) {
+				if final != "" {
+					v.reply(final)
+				}
+				v.reply("250 CWD")
+			})
+			c := r.session()
+			for range 2 {
+				l := c.transfer("RETR a")
+				l.receive(bulk(4000))
+				reset(l.tcp)
+				c.hear(426)
+				c.do(200, "STAT")
+				c.do(250, "CWD /")
+				c.inStep()
+			}
+			r.recoversAfter(c)
+		})
+	}
+}
