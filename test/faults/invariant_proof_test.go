@@ -153,6 +153,32 @@ func (l *leg) config(c *client) *tls.Config {
 	return shared
 }
 
+// Another client of the same proxy, behind the same address, can resume a session:
+// its own.
+func TestInvariant4TicketOfAnotherSession(t *testing.T) {
+	for _, version := range versions() {
+		t.Run(tls.VersionName(version), func(t *testing.T) {
+			r := newRig(t, requireReuse, func(s *settings) { s.ports = 3 })
+			c, other := r.sessionOf(version), r.sessionOf(version)
+			to := c.epsv()
+			s := other.open(to)
+			c.do(150, "RETR 30000")
+			s.isTurnedAway()
+			l := c.open(to)
+			l.receive(bulk(30_000))
+			l.hearEnd()
+			c.hear(226)
+			other.downloads(5000) // it could resume
+			if !l.Conn.(*tls.Conn).ConnectionState().DidResume {
+				t.Error("the right data connection has not resumed")
+			}
+			other.do(221, "QUIT")
+			other.hearEnd()
+			r.recoversAfter(c)
+		})
+	}
+}
+
 // Somebody behind the same address comes first and is silent.
 func TestInvariant4SilentStrangerHoldsNobodyUp(t *testing.T) {
 	for _, change := range []func(*settings){func(*settings) {}, requireReuse} {
