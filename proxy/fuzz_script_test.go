@@ -54,6 +54,7 @@ const (
 	waySilent                   // at the end the client is silent until the session ends
 	wayHangUp                   // at the end the client closes its control connection
 	wayClearOff                 // the client may not leave data in clear text: PROT C
+	wayOrigin                   // TLS towards the upstream, on data as well
 )
 
 func (w way) has(other way) bool { return w&other != 0 }
@@ -92,6 +93,8 @@ func (s *script) take(n int) string {
 type ground struct {
 	ports      PortRange
 	terminator *tlsterm.Terminator
+	originator *tlsterm.Originator
+	upstream   *tls.Config // of an upstream with TLS
 	roots      *x509.CertPool
 }
 
@@ -109,7 +112,13 @@ func newGround(f *testing.F) *ground {
 	}
 	g := &ground{ports: freeRange(f, fuzzPorts), roots: x509.NewCertPool()}
 	g.roots.AddCert(cert.Leaf)
+	g.upstream = &tls.Config{Certificates: []tls.Certificate{*cert}}
 	if g.terminator, err = tlsterm.New(tlsterm.Default(), source); err != nil {
+		f.Fatal(err)
+	}
+	config := tlsterm.DefaultOrigin()
+	config.ServerName, config.Roots = "127.0.0.1", g.roots
+	if g.originator, err = tlsterm.NewOriginator(config); err != nil {
 		f.Fatal(err)
 	}
 	return g
@@ -130,6 +139,9 @@ func (g *ground) server(t *testing.T, w way, address string) *Server {
 	c.Name, c.Address = "upstream", address
 	if w.has(wayActive) {
 		c.DataMode = upstream.DataActive
+	}
+	if w.has(wayOrigin) {
+		c.TLS = upstream.TLSConfig{Mode: upstream.TLSExplicit, Originator: g.originator}
 	}
 	up, err := upstream.New(c)
 	if err != nil {
@@ -162,7 +174,7 @@ type played struct {
 func (g *ground) play(t *testing.T, w way, client, up *script) *played {
 	t.Helper()
 	before, sockets := goleak.IgnoreCurrent(), openSockets(t)
-	u := startFuzzUpstream(t, w, up)
+	u := startFuzzUpstream(t, g, w, up)
 	server := g.server(t, w, u.ln.Addr().String())
 	near, far := tcpPair(t)
 	settings := server.listeners[0].settings.Load()

@@ -2,7 +2,6 @@ package proxy
 
 import (
 	"io"
-	"net"
 	"slices"
 	"time"
 )
@@ -28,12 +27,12 @@ const (
 func (v *fuzzVisit) send(number int, tag string) {
 	size := fuzzSizes()[v.upstream.pick(len(fuzzSizes()))]
 	kind := v.upstream.pick(moveKinds + 4)
-	v.move(kind, tag, func(conn *net.TCPConn) bool {
+	v.move(kind, tag, func(conn *fuzzData) bool {
 		data := contents(number+1000, size)
 		switch kind {
 		case moveBreaks, moveLies:
 			_, _ = conn.Write(data[:size/2])
-			reset(conn)
+			reset(conn.tcp)
 			return false
 		case moveStalls:
 			_, _ = conn.Read(make([]byte, 1))
@@ -52,18 +51,19 @@ func (v *fuzzVisit) send(number int, tag string) {
 // store answers STOR.
 func (v *fuzzVisit) store(number int, tag string) {
 	kind := v.upstream.pick(moveKinds + 4)
-	v.move(kind, tag, func(conn *net.TCPConn) bool {
+	v.move(kind, tag, func(conn *fuzzData) bool {
 		switch kind {
 		case moveBreaks, moveLies:
 			_, _ = io.ReadFull(conn, make([]byte, 10))
-			reset(conn)
+			reset(conn.tcp)
 			v.upstream.record(number, carried{upload: true, lies: true})
 			return false
 		}
 		data, err := io.ReadAll(conn)
-		v.upstream.record(number, carried{upload: true, data: data, clean: err == nil})
+		clean := err == nil && conn.whole()
+		v.upstream.record(number, carried{upload: true, data: data, clean: clean})
 		_ = conn.Close()
-		return err == nil
+		return clean
 	})
 	if kind == moveEmpty {
 		v.upstream.record(number, carried{upload: true, lies: true})
@@ -71,7 +71,7 @@ func (v *fuzzVisit) store(number int, tag string) {
 }
 
 // move says what belongs around a transfer, in the order that its kind wants.
-func (v *fuzzVisit) move(kind int, tag string, carry func(*net.TCPConn) bool) {
+func (v *fuzzVisit) move(kind int, tag string, carry func(*fuzzData) bool) {
 	v.moving.Wait() // one after the other
 	switch kind {
 	case moveRefused:

@@ -3,6 +3,7 @@ package proxy
 import (
 	"bufio"
 	"bytes"
+	"crypto/tls"
 	"fmt"
 	"io"
 	"net"
@@ -21,6 +22,7 @@ import (
 type fuzzUpstream struct {
 	ln     *net.TCPListener
 	ways   way
+	tls    *tls.Config
 	work   sync.WaitGroup
 	mu     sync.Mutex
 	script *script
@@ -29,13 +31,13 @@ type fuzzUpstream struct {
 	heard  []string
 }
 
-func startFuzzUpstream(t *testing.T, w way, s *script) *fuzzUpstream {
+func startFuzzUpstream(t *testing.T, g *ground, w way, s *script) *fuzzUpstream {
 	t.Helper()
 	ln, err := listenTCP(loopback, 0)
 	if err != nil {
 		t.Fatal(err)
 	}
-	u := &fuzzUpstream{ln: ln, ways: w, script: s, files: map[int]*carried{}}
+	u := &fuzzUpstream{ln: ln, ways: w, tls: g.upstream, script: s, files: map[int]*carried{}}
 	u.work.Go(u.accept)
 	return u
 }
@@ -46,7 +48,7 @@ func (u *fuzzUpstream) accept() {
 		if err != nil {
 			return
 		}
-		v := &fuzzVisit{upstream: u, control: conn, reader: bufio.NewReader(conn)}
+		v := &fuzzVisit{upstream: u, control: conn, conn: conn, reader: bufio.NewReader(conn)}
 		u.keep(conn)
 		u.work.Go(v.run)
 	}
@@ -91,6 +93,7 @@ func (u *fuzzUpstream) record(number int, f carried) {
 type fuzzVisit struct {
 	upstream *fuzzUpstream
 	control  *net.TCPConn
+	conn     net.Conn // control, or TLS over it
 	reader   *bufio.Reader
 	moving   sync.WaitGroup
 
@@ -175,14 +178,14 @@ func (v *fuzzVisit) write(text string, hold bool) {
 	defer v.mu.Unlock()
 	v.out.WriteString(text + "\r\n")
 	if !hold {
-		_, _ = v.out.WriteTo(v.control) // it may have ended
+		_, _ = v.out.WriteTo(v.conn) // it may have ended
 	}
 }
 
 func (v *fuzzVisit) flush() {
 	v.mu.Lock()
 	defer v.mu.Unlock()
-	_, _ = v.out.WriteTo(v.control)
+	_, _ = v.out.WriteTo(v.conn)
 }
 
 func (v *fuzzVisit) answer(verb, argument string) {
@@ -192,6 +195,12 @@ func (v *fuzzVisit) answer(verb, argument string) {
 		tag = fmt.Sprintf(" #%d", number)
 	}
 	switch verb {
+	case "AUTH":
+		v.reply("234 go on")
+		v.mu.Lock()
+		v.conn = tls.Server(v.control, v.upstream.tls)
+		v.reader = bufio.NewReader(v.conn)
+		v.mu.Unlock()
 	case "USER":
 		v.moving.Wait() // its codes may be the transfer's
 		v.reply([]string{"331", "230", "530", "332"}[max(0, v.upstream.pick(8)-4)] + tag)
@@ -312,32 +321,46 @@ func (v *fuzzVisit) drop() {
 	v.passive, v.target = nil, netip.AddrPort{}
 }
 
+// A fuzzData is a data connection, under TLS if that is the upstream's way.
+type fuzzData struct {
+	net.Conn
+	tcp *net.TCPConn
+	end *finConn
+}
+
+// whole tells whether the end that was read is one.
+func (d *fuzzData) whole() bool { return d.Conn == net.Conn(d.end) || !d.end.ended.Load() }
+
 // open opens the data connection; nil: it cannot be opened.
-func (v *fuzzVisit) open() *net.TCPConn {
+func (v *fuzzVisit) open() *fuzzData {
 	v.mu.Lock()
 	ln, target := v.passive, v.target
 	v.passive, v.target = nil, netip.AddrPort{}
 	v.mu.Unlock()
-	var conn *net.TCPConn
+	var tcp *net.TCPConn
 	switch {
 	case ln != nil:
 		_ = ln.SetDeadline(time.Now().Add(150 * time.Millisecond))
-		conn, _ = ln.AcceptTCP()
+		tcp, _ = ln.AcceptTCP()
 		_ = ln.Close()
 	case target.IsValid():
-		conn, _ = net.DialTCP("tcp", nil, net.TCPAddrFromAddrPort(target))
+		tcp, _ = net.DialTCP("tcp", nil, net.TCPAddrFromAddrPort(target))
 	}
-	if conn == nil {
+	if tcp == nil {
 		return nil
 	}
-	v.upstream.keep(conn)
-	_ = conn.SetDeadline(time.Now().Add(longest))
+	v.upstream.keep(tcp)
+	_ = tcp.SetDeadline(time.Now().Add(longest))
 	v.mu.Lock()
 	defer v.mu.Unlock()
-	if v.data = conn; v.aborted {
-		reset(conn)
+	if v.data = tcp; v.aborted {
+		reset(tcp)
 	}
-	return conn
+	d := &fuzzData{tcp: tcp, end: &finConn{TCPConn: tcp}}
+	if d.Conn = d.end; v.upstream.ways.has(wayOrigin) {
+		d.Conn = tls.Server(d.end, v.upstream.tls)
+	}
+	return d
 }
 
 // stacks are those of all goroutines.
