@@ -68,12 +68,7 @@ func commandsDuring(t *testing.T, server *servers.Server, k *talker, upload bool
 		command, move = "RETR large", func(c net.Conn) error { return receiveBlocks(c, block, blocks) }
 	}
 	data := k.data()
-	if err := k.say(command); err != nil {
-		t.Fatal(err)
-	}
-	if code, text, err := k.reply(); err != nil || code/100 != 1 {
-		t.Fatalf("heard %q, %v; want a preliminary reply", text, err)
-	}
+	k.begins(command)
 	over := make(chan struct{})
 	moved := make(chan error, 1)
 	go func() {

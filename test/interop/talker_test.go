@@ -69,6 +69,17 @@ func (k *talker) say(line string) error {
 	return err
 }
 
+// begins says a transfer command and wants its preliminary reply.
+func (k *talker) begins(line string) {
+	k.t.Helper()
+	if err := k.say(line); err != nil {
+		k.t.Fatalf("%s: %v", line, err)
+	}
+	if code, text, err := k.reply(); err != nil || code/100 != 1 {
+		k.t.Fatalf("%s: heard %q, %v; want a preliminary reply", line, text, err)
+	}
+}
+
 // hear wants a reply of that code.
 func (k *talker) hear(code int) string {
 	k.t.Helper()
@@ -114,5 +125,5 @@ func (k *talker) data() net.Conn {
 	if k.tls == nil {
 		return tcp
 	}
-	return tls.Client(tcp, k.tls)
+	return tls.Client(&badRecords{TCPConn: tcp.(*net.TCPConn)}, k.tls)
 }

@@ -40,7 +40,7 @@ MaxInstances none
 PidFile %s
 ScoreboardFile %s
 SystemLog %s
-TransferLog none
+TransferLog %s
 WtmpLog off
 AllowOverwrite on
 AllowStoreRestart on
@@ -48,7 +48,7 @@ AllowRetrieveRestart on
 PassivePorts %d %d
 Umask 022
 %s`, filepath.Join(program.Root, "usr/lib/proftpd"), s.Addr.Addr(), s.Addr.Port(), name, group, confine,
-		s.write(t, "users", users), s.file("pid"), s.file("scoreboard"), s.file("log"),
+		s.write(t, "users", users), s.file("pid"), s.file("scoreboard"), s.file("log"), s.file("xferlog"),
 		s.passive.First, s.passive.Last, s.proftpdTLS()))
 	s.start(t, program, "--nodaemon", "--config", config)
 }

@@ -103,7 +103,7 @@ func (s *Server) Log() string {
 // ownLog is what the server has logged into files.
 func (s *Server) ownLog() string {
 	text := ""
-	for _, name := range []string{"log", "tlslog"} {
+	for _, name := range []string{"log", "tlslog", "xferlog"} {
 		if more, err := os.ReadFile(s.file(name)); err == nil {
 			text += string(more)
 		}
