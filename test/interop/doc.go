@@ -14,6 +14,7 @@
 //	covering_test.go   which of them are tried
 //	table_test.go      its result
 //	talker_test.go     a client that does what no program does
+//	orders_test.go     commands in every legal order, one by one and together
 //	during_test.go     commands all along a large transfer
 //	cut_test.go        uploads that break off
 //	reuse_test.go      servers and proxies that insist on resumed TLS sessions

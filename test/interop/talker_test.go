@@ -27,6 +27,23 @@ type talker struct {
 // talk logs in over explicit TLS, with private data connections or clear ones.
 func (p *proxy) talk(t *testing.T, private bool) *talker {
 	t.Helper()
+	k := p.greet(t)
+	k.do(331, "USER "+k.target.User)
+	k.do(230, "PASS "+k.target.Password)
+	k.do(200, "PBSZ 0")
+	if private {
+		k.do(200, "PROT P")
+	} else {
+		k.tls = nil
+		k.do(200, "PROT C")
+	}
+	k.do(200, "TYPE I")
+	return k
+}
+
+// greet opens a control connection and starts TLS.
+func (p *proxy) greet(t *testing.T) *talker {
+	t.Helper()
 	target := p.target(clients.Explicit)
 	tcp, err := net.Dial("tcp", target.Addr.String())
 	if err != nil {
@@ -43,16 +60,6 @@ func (p *proxy) talk(t *testing.T, private bool) *talker {
 	k.do(234, "AUTH TLS")
 	k.conn = tls.Client(tcp, k.tls)
 	k.reader = bufio.NewReader(k.conn)
-	k.do(331, "USER "+target.User)
-	k.do(230, "PASS "+target.Password)
-	k.do(200, "PBSZ 0")
-	if private {
-		k.do(200, "PROT P")
-	} else {
-		k.tls = nil
-		k.do(200, "PROT C")
-	}
-	k.do(200, "TYPE I")
 	return k
 }
 
@@ -112,14 +119,22 @@ func (k *talker) reply() (code int, text string, err error) {
 // data opens a data connection; its handshake is made by the first Read or Write.
 func (k *talker) data() net.Conn {
 	k.t.Helper()
-	text := k.do(229, "EPSV")
-	var port uint16
-	if _, err := fmt.Sscanf(text[strings.Index(text, "(|||"):], "(|||%d|)", &port); err != nil {
-		k.t.Fatalf("%q: %v", text, err)
+	return k.dial(k.do(229, "EPSV"))
+}
+
+// dial opens the data connection of a 229 or a 227.
+func (k *talker) dial(text string) net.Conn {
+	k.t.Helper()
+	var port, high, low uint16
+	if _, numbers, extended := strings.Cut(text, "(|||"); extended {
+		_, _ = fmt.Sscanf(numbers, "%d|", &port)
+	} else if fields := strings.Split(text, ","); len(fields) == 6 {
+		_, _ = fmt.Sscanf(fields[4]+" "+fields[5], "%d %d)", &high, &low)
+		port = high<<8 | low
 	}
 	tcp, err := net.Dial("tcp", netip.AddrPortFrom(k.target.Addr.Addr(), port).String())
 	if err != nil {
-		k.t.Fatal(err)
+		k.t.Fatalf("%q: %v", text, err)
 	}
 	k.t.Cleanup(func() { tcp.Close() })
 	if k.tls == nil {
