@@ -1,9 +1,11 @@
 package faults
 
 import (
+	"crypto/tls"
 	"fmt"
 	"strings"
 	"testing"
+	"time"
 )
 
 func codes(list []int) string { return strings.Trim(fmt.Sprint(list), "[]") }
@@ -34,19 +36,33 @@ func TestOrdersOfADownload(t *testing.T) {
 			for _, clear := range []bool{false, true} {
 				name := order + map[bool]string{false: " passive", true: " active"}[active] +
 					map[bool]string{false: " private", true: " clear"}[clear]
-				t.Run(name, func(t *testing.T) { orderOfADownload(t, order, active, clear) })
+				t.Run(name, func(t *testing.T) { orderOfADownload(t, order, clear, upstreamMode(active)) })
 			}
 		}
 	}
 }
 
-func orderOfADownload(t *testing.T, order string, active, clear bool) {
-	r := newRig(t, allowClear, upstreamMode(active))
+// The same from an upstream with TLS: there nothing can be sent before the 150,
+// which the proxy's handshake awaits.
+func TestOrdersOfAPrivateDownload(t *testing.T) {
+	for _, order := range []string{"150 data 226", "150 226 data", "125 data 250", "150 150 data 226"} {
+		for _, active := range []bool{false, true} {
+			name := order + map[bool]string{false: " passive", true: " active"}[active]
+			t.Run(name, func(t *testing.T) {
+				orderOfADownload(t, order, false, upstreamMode(active), explicitly(t, tls.VersionTLS13))
+			})
+		}
+	}
+}
+
+func orderOfADownload(t *testing.T, order string, clear bool, change ...func(*settings)) {
+	r := newRig(t, append(change, allowClear)...)
 	r.upstream.on("RETR", func(v *visit, _ string) {
-		conn, err := v.open()
+		tcp, err := v.open()
 		if err != nil {
 			return
 		}
+		conn := v.secured(tcp)
 		for _, step := range strings.Fields(order) {
 			if step != "data" {
 				v.reply(step + " so be it")
@@ -125,4 +141,62 @@ func TestUnsolicited421(t *testing.T) {
 	}
 	c.hearEnd()
 	r.recovers()
+}
+
+// gated has the upstream say each reply only when it is let: see let.
+func (u *upstream) gated() {
+	gate := make(chan struct{})
+	u.gate.Store(&gate)
+}
+
+// let lets n replies go.
+func (r *rig) let(n int) {
+	r.t.Helper()
+	for range n {
+		select {
+		case *r.upstream.gate.Load() <- struct{}{}:
+		case <-time.After(patience):
+			r.t.Fatal("the upstream has nothing to say")
+		}
+	}
+}
+
+// Each of the upstream's replies comes only when the client has heard all before
+// it, and has long sent everything: nothing is said out of turn, or twice.
+func TestDelayedReplies(t *testing.T) {
+	for _, active := range []bool{false, true} {
+		t.Run(map[bool]string{false: "passive", true: "active"}[active], func(t *testing.T) {
+			r := newRig(t, upstreamMode(active))
+			c := r.session()
+			r.upstream.gated()
+			c.say("TYPE I", "NOOP", "EPSV", "RETR 5000", "NOOP", "EPSV", "STOR a", "NOOP")
+			for _, code := range []int{200, 200} {
+				r.let(1)
+				c.hear(code)
+			}
+			r.let(1)
+			l := c.open(c.portOf(c.hear(229)))
+			r.let(1)
+			c.hear(150)
+			l.receive(bulk(5000))
+			r.let(2) // 226 and 200 in either order
+			l.hearEnd()
+			if ends := []int{c.hearOneOf(200, 226), c.hearOneOf(200, 226)}; ends[0] == ends[1] {
+				t.Fatalf("%d came twice", ends)
+			}
+			r.let(1)
+			l = c.open(c.portOf(c.hear(229)))
+			r.let(1)
+			c.hear(150)
+			l.send(bulk(5000))
+			l.end()
+			r.let(2)
+			if ends := []int{c.hearOneOf(200, 226), c.hearOneOf(200, 226)}; ends[0] == ends[1] {
+				t.Fatalf("%d came twice", ends)
+			}
+			<-r.upstream.uploads
+			r.upstream.gate.Store(nil)
+			r.recoversAfter(c)
+		})
+	}
 }

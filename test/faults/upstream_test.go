@@ -33,8 +33,15 @@ type upstream struct {
 	// there from the first byte. Neither changes once clients come.
 	tls      *tls.Config
 	implicit bool
+	pace
+}
+
+// pace is how an upstream says its replies.
+type pace struct {
 	// piecemeal sends every byte of a reply in a segment of its own.
 	piecemeal atomic.Bool
+	// gate, if there is one, lets a reply go for each value received.
+	gate atomic.Pointer[chan struct{}]
 }
 
 // A hook takes a verb over. It runs on the visit's goroutine, which reads no

@@ -102,6 +102,9 @@ func (v *visit) await(announced <-chan struct{}) {
 
 // write may fail: then the proxy has gone, and reading ends the visit.
 func (v *visit) write(wire string) {
+	if gate := v.upstream.gate.Load(); gate != nil {
+		v.await(*gate)
+	}
 	v.mu.Lock()
 	defer v.mu.Unlock()
 	if !v.upstream.piecemeal.Load() {
