@@ -106,3 +106,51 @@ func (r roster) reasons() []string {
 	slices.SortFunc(list, func(a, b string) int { return strings.Compare(a[8:], b[8:]) })
 	return list
 }
+
+// summary is what the README says of the matrix.
+func (r roster) summary() string {
+	all := values()
+	tried := map[tableCell]bool{}
+	for _, c := range r.covering() {
+		tried[c.tableCell()] = true
+	}
+	var b strings.Builder
+	b.WriteString("| server | clear | explicit TLS | implicit TLS |\n|---|---|---|---|\n")
+	for _, server := range all[serverName] {
+		b.WriteString("| " + server + " |")
+		for _, upstream := range all[upstreamTLS] {
+			with := 0
+			for _, client := range all[clientName] {
+				if tried[tableCell{server, upstream, client}] {
+					with++
+				}
+			}
+			switch with {
+			case 0:
+				b.WriteString(" has none |")
+			case len(all[clientName]):
+				b.WriteString(" all clients |")
+			default:
+				fmt.Fprintf(&b, " %d of %d clients |", with, len(all[clientName]))
+			}
+		}
+		b.WriteString("\n")
+	}
+	return b.String()
+}
+
+// TestReadmeShowsTheMatrix keeps the README's summary, behind its mark, in step.
+func TestReadmeShowsTheMatrix(t *testing.T) {
+	text, err := os.ReadFile(filepath.Join(machine.Repository(t), "README.md"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	const mark = "<!-- matrix -->\n"
+	want := mark + newRoster(t).summary()
+	if !strings.Contains(string(text), mark) {
+		t.Skipf("the README does not show the matrix. It would be:\n%s", want)
+	}
+	if !strings.Contains(string(text), want) {
+		t.Errorf("the README does not show this:\n%s", want)
+	}
+}
