@@ -209,6 +209,17 @@ func TestUnknownVerbs(t *testing.T) {
 			}
 		}
 	}
+	// That one rule names a verb makes it known to no other.
+	const named = "rule \"n\" {\n commands = [\"FROBNICATE\"]\n users = [\"other\"]\n action = \"allow\"\n}\n"
+	for rest, want := range map[string]bool{
+		"default = \"allow\"": false,
+		"rule \"r\" {\n commands = [\"*\"]\n action = \"allow\"\n}":        false,
+		"rule \"r\" {\n commands = [\"@unknown\"]\n action = \"allow\"\n}": true,
+	} {
+		if d := compile(t, named+rest).Decide(in(t, "/", "FROBNICATE")); d.Passes() != want {
+			t.Errorf("%s: %+v", rest, d)
+		}
+	}
 	p := compile(t, "rule \"r\" {\n commands = [\"*\"]\n action = \"disconnect\"\n}")
 	if d := p.Decide(in(t, "/", "FROB")); d.Action != policy.Disconnect {
 		t.Errorf("denying everything leaves unknown verbs out: %+v", d)

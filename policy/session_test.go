@@ -271,6 +271,20 @@ func TestExplain(t *testing.T) {
 		t.Error(diff)
 	}
 
+	q.Client = netip.MustParseAddr("198.51.100.4")
+	q.Command.Argument = "/elsewhere/a"
+	want = `STOR
+  touches /elsewhere/a
+  "login and looking around" policy.hcl:6 allow: commands
+  "uploads land in incoming" policy.hcl:10 allow: paths
+  "no executables anywhere" policy.hcl:18 deny: paths
+  "SITE EXEC is an attack" policy.hcl:24 disconnect: commands
+  deny 550 by default policy.hcl:1
+`
+	if diff := cmp.Diff(want, told(p.Explain(q))); diff != "" {
+		t.Error(diff)
+	}
+
 	p = compile(t, "rule \"a\" {\n commands = [\"NOOP\"]\n action = \"allow\"\n}\nrule \"b\" {\n when = time.hour == 3 && lower(tls.client_certificate.cn) == \"x\"\n action = \"allow\"\n}\nrule \"c\" {\n commands = [\"QUIT\"]\n action = \"allow\"\n}")
 	want = `MDTM
   touches /incoming/a, /incoming/20260101000000 a
