@@ -39,7 +39,7 @@ func TestNoSpellingGetsRoundThePolicy(t *testing.T) {
 		"/finance/a", "../finance/a", "/incoming/../finance/a", "//finance/a", "/./finance/a", "/finance/./a", "/finance//a",
 		"/incoming/./../finance/a", "/incoming/x/../../finance/a", "./../finance/a", "x/../../finance/a",
 		" /finance/a", "  /finance/a", "\t/finance/a", "/finance/a ", `"/finance/a"`, `"/finance/a`, `'/finance/a'`, ` "/finance/a"`,
-		`\finance\a`, `..\finance\a`, `/incoming\..\..\finance\a`, `C:\finance\a`, `c:/finance/a`, ".. /finance/a", `.. \finance\a`,
+		`""/finance/a`, `/fin"ance"/a`, `/incoming/".."/finance/a`, `\\?\C:\finance\a`, `\\localhost\c$\finance\a`, `\finance\a`, `..\finance\a`, `/incoming\..\..\finance\a`, `C:\finance\a`, `c:/finance/a`, ".. /finance/a", `.. \finance\a`,
 		`\.\./finance/a`, `/incoming/\.\./finance/a`,
 		"~", "~root/a", "~/a", "~partner-7", " ~root/a", `"~root/a"`,
 		"/fin*/a", "/fin?nce/a", "/[f]inance/a", "/{finance}/a", "{/finance/a}", "{/finance/a,}", "{,/finance/}a", "{/finance/,x}a", "{~root/,x}a", "/incoming/{..,x}/finance/a",

@@ -77,6 +77,10 @@ func (w *work) registered(name, argument string, e entry, b base) {
 		b = b.with(targetBelow)
 	case "RNTO":
 		w.source()
+	case "CWD":
+		if strings.Trim(argument, blanks) == "" {
+			w.unknown(b) // home, wherever that is, or nowhere
+		}
 	case "STOU":
 		w.place("", b) // the server may choose the name (RFC 959 §4.1.3)
 	}
@@ -233,9 +237,13 @@ func (w *work) behind(n int, argument string, b base) {
 
 // ranged reads a path that one or two numbers may follow.
 func (w *work) ranged(argument string, b base) {
-	if inner, _, ok := unquote(strings.TrimLeft(argument, blanks)); ok {
+	if inner, after, ok := unquote(strings.TrimLeft(argument, blanks)); ok {
 		w.path(inner, b)
-		w.path(argument, b.with(odd(argument)))
+		whole := b
+		if after == "" || after[0] == ' ' && strings.Trim(after, blanks+"0123456789") == "" {
+			whole = b.with(odd(argument))
+		}
+		w.path(argument, whole)
 		return
 	}
 	rest := argument

@@ -68,6 +68,9 @@ func (w *work) path(argument string, b base) {
 	if inner, _, ok := unquote(trimmed); ok {
 		w.spelling(inner, b)
 	}
+	if strings.IndexByte(trimmed, '"') >= 0 {
+		w.spelling(strings.ReplaceAll(trimmed, `"`, ""), b) // as a shell would
+	}
 }
 
 // isPlain tells that an argument can be read in one way only: nothing in it is
@@ -296,8 +299,12 @@ func hasDrive(s string) bool {
 
 // windows returns the path as Windows reads it: backslashes separate, blanks and
 // dots at the end of a name do not count, and a name may say which of the file's
-// streams is meant. Not ok are names like "...", which were once places.
+// streams is meant. Not ok are names like "...", which were once places, and
+// those of other machines and of devices: two slashes, not both forward.
 func windows(s string) (string, bool) {
+	if len(s) > 1 && strings.Trim(s[:2], `/\`) == "" && s[:2] != "//" {
+		return "", false
+	}
 	if hasDrive(s) {
 		s = s[2:]
 	}
