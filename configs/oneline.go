@@ -20,6 +20,11 @@ import (
 // text as it was written.
 func parse(f source) (*hcl.File, hcl.Diagnostics) {
 	o := newOutline(f)
+	if at, deep := tooDeep(o.tokens); deep {
+		return &hcl.File{Body: &hclsyntax.Body{}, Bytes: f.text}, hcl.Diagnostics{problem(hcl.DiagError, at, mistake{
+			"Nested too deeply", "No setting needs so many brackets or signs within each other; the rest of the file was not read.",
+		})}
+	}
 	p := parser{source: f, tokens: o.tokens}
 	file, diags := p.region(o.whole(len(f.text)))
 	file.Bytes = f.text
