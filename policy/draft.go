@@ -18,7 +18,6 @@ type draft struct {
 	replaced replyRule
 	at       hcl.Range
 	commands list[mention]
-	listed   bool // something in a list was refused, so that nothing follows from its being empty
 }
 
 func (d *decoder) rule(b *hclsyntax.Block) *draft {
@@ -106,7 +105,6 @@ func (d *decoder) commands(r *draft, e hclsyntax.Expression) {
 	for _, m := range d.texts(e) {
 		name, ok := d.verb(m)
 		if !ok {
-			r.listed = true
 			continue
 		}
 		r.commands.elements = append(r.commands.elements, mention{name, m.at})
