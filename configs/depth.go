@@ -26,6 +26,7 @@ func tooDeep(tokens hclsyntax.Tokens) (hcl.Range, bool) {
 			depth = max(depth-1, 0)
 		case hclsyntax.TokenBang, hclsyntax.TokenMinus, hclsyntax.TokenQuestion:
 			signs++
+		default:
 		}
 		if depth > maxNesting || signs > maxSigns {
 			return t.Range, true
