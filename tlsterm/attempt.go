@@ -30,8 +30,11 @@ type attempt struct {
 	epoch   int
 	cert    *tls.Certificate // to show; for a control connection, once the hello is there
 
-	config  *tls.Config // what crypto/tls goes by, after the hello
-	refused bool        // the hello offered only foreign protocols
+	client clientIdentity // of the control connection; there: of this one
+
+	config     *tls.Config // what crypto/tls goes by, after the hello
+	refused    bool        // the hello offered only foreign protocols
+	challenged bool        // an authority asks, not a client
 
 	// What the peer earns, if the handshake succeeds.
 	handle handle
@@ -53,6 +56,8 @@ func (a *attempt) handshake(ctx context.Context, conn net.Conn) (*tls.Conn, erro
 		return tc.HandshakeContext(context.WithoutCancel(ctx))
 	})
 	switch {
+	case err == nil && a.challenged:
+		return nil, ErrChallenge
 	case err == nil:
 		return tc, nil
 	case a.refused:
@@ -65,6 +70,10 @@ func (a *attempt) handshake(ctx context.Context, conn net.Conn) (*tls.Conn, erro
 // configure answers the hello. See [tls.Config.GetConfigForClient].
 func (a *attempt) configure(hello *tls.ClientHelloInfo) (*tls.Config, error) {
 	cfg := a.binding.terminator.cfg
+	if challenge := a.challenge(hello); challenge != nil {
+		a.challenged = true
+		return challenge, nil
+	}
 	proto, ok := cfg.chooseALPN(hello.SupportedProtos, a.kind)
 	if !ok {
 		// Left to find no overlap, crypto/tls sends the alert that RFC 7301
@@ -89,7 +98,24 @@ func (a *attempt) configure(hello *tls.ClientHelloInfo) (*tls.Config, error) {
 	if proto != "" {
 		a.config.NextProtos = []string{proto}
 	}
+	if cfg.Clients != nil {
+		cfg.Clients.ask(a)
+	}
 	return a.config, nil
+}
+
+// challenge returns what answers an authority (RFC 8737 §3), or nil when it is
+// a client that says hello.
+func (a *attempt) challenge(hello *tls.ClientHelloInfo) *tls.Config {
+	source, ok := a.binding.terminator.src.(challengeSource)
+	if !ok || a.kind != kindControl || !a.binding.terminator.cfg.AnswerChallenges || !offersChallenge(hello) {
+		return nil
+	}
+	cert := source.challenge(hello)
+	if cert == nil {
+		return nil
+	}
+	return challengeConfig(cert)
 }
 
 // wantsTickets reports whether the connection may resume a session or hand out

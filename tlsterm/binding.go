@@ -30,6 +30,7 @@ type Binding struct {
 	mu      sync.Mutex
 	epoch   int              // counts Resets: a handshake that began before one leaves nothing behind
 	cert    *tls.Certificate // shown by the control connection; nil without one
+	client  clientIdentity   // of the client on the control connection
 	tickets tickets
 	resumed int
 	full    int
@@ -110,15 +111,24 @@ func (b *Binding) Reset() {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	b.epoch++
-	b.cert, b.latest = nil, false
+	b.cert, b.client, b.latest = nil, clientIdentity{}, false
 	b.tickets.wipe()
+}
+
+// Client returns what is known of the client from its certificate, which was
+// verified in the handshake of the control connection; the zero value without
+// one.
+func (b *Binding) Client() ClientCertificate {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.client.facts()
 }
 
 // attempt prepares a handshake.
 func (b *Binding) attempt(k kind) *attempt {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	return &attempt{binding: b, kind: k, epoch: b.epoch, cert: b.cert}
+	return &attempt{binding: b, kind: k, epoch: b.epoch, cert: b.cert, client: b.client}
 }
 
 // find returns the state that identity names, if the session has it still.
@@ -136,7 +146,7 @@ func (b *Binding) settle(a *attempt, didResume bool) bool {
 	current := a.epoch == b.epoch
 	if a.kind == kindControl {
 		if current {
-			b.cert = a.cert
+			b.cert, b.client = a.cert, a.client
 			if a.state != nil {
 				b.tickets.pin(a.handle, a.state)
 			}

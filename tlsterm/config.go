@@ -2,6 +2,7 @@ package tlsterm
 
 import (
 	"crypto/tls"
+	"errors"
 	"fmt"
 )
 
@@ -52,6 +53,14 @@ type Config struct {
 	// (ALPACA); such a request can never log in, since each of its lines is an
 	// unknown command.
 	AllowHTTP11 bool
+
+	// AnswerChallenges answers the challenge tls-alpn-01 (RFC 8737) on control
+	// connections, for the listener's own certificates. It is for implicit
+	// listeners to which port 443 is forwarded; nobody asks elsewhere.
+	AnswerChallenges bool
+
+	// Clients asks clients for a certificate; nil: they are not asked.
+	Clients *ClientCertificates
 }
 
 // Default returns the settings that work with the clients in the wild.
@@ -67,6 +76,9 @@ func (c Config) Validate() error {
 	}
 	if c.Reuse < ReusePrefer || c.Reuse > ReuseOff {
 		return fmt.Errorf("%v is no session reuse: it must be prefer, require or off", c.Reuse)
+	}
+	if c.Clients != nil && c.Clients.Authorities == nil {
+		return errors.New("clients are asked for certificates, but no authority is trusted to issue them")
 	}
 	return nil
 }

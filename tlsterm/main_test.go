@@ -25,7 +25,13 @@ func TestMain(m *testing.M) {
 	if dir := os.Getenv(selfSignedChild); dir != "" {
 		os.Exit(runSelfSignedChild(dir))
 	}
-	goleak.VerifyTestMain(m)
+	goleak.VerifyTestMain(m,
+		// Both are theirs for as long as the process lives: Pebble's queue, and
+		// certmagic's limit for each authority and account.
+		goleak.IgnoreTopFunction("github.com/letsencrypt/pebble/v2/va.VAImpl.processTasks"),
+		goleak.IgnoreTopFunction("github.com/caddyserver/certmagic.(*RingBufferRateLimiter).permit"),
+		goleak.IgnoreTopFunction("github.com/caddyserver/certmagic.(*RingBufferRateLimiter).loop"),
+	)
 }
 
 // patience is how long a test waits for what must happen: long enough for a

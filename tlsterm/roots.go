@@ -19,6 +19,10 @@ func Roots(caFile string) (*x509.CertPool, error) {
 	if err != nil {
 		return nil, err
 	}
+	return parseRoots(caFile, data)
+}
+
+func parseRoots(caFile string, data []byte) (*x509.CertPool, error) {
 	pool := x509.NewCertPool()
 	var seen []string
 	certs := 0

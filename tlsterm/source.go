@@ -78,6 +78,23 @@ func (s selection) Certificate(hello *tls.ClientHelloInfo) (*tls.Certificate, er
 	return nil, ErrNoCertificate
 }
 
+// A challengeSource answers the challenge tls-alpn-01 for its certificates, or
+// returns nil.
+type challengeSource interface {
+	challenge(hello *tls.ClientHelloInfo) *tls.Certificate
+}
+
+func (s selection) challenge(hello *tls.ClientHelloInfo) *tls.Certificate {
+	for _, src := range s {
+		if c, ok := src.(challengeSource); ok {
+			if cert := c.challenge(hello); cert != nil {
+				return cert
+			}
+		}
+	}
+	return nil
+}
+
 // Reload reloads every source that can be, whatever happens to the others.
 func (s selection) Reload() (changed bool, err error) {
 	var errs []error

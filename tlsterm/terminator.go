@@ -12,6 +12,11 @@ import (
 // §3.2).
 var ErrProtocol = errors.New("the client offers only protocols other than FTP")
 
+// ErrChallenge is returned by [Binding.Control] when an authority has asked for
+// a challenge and was answered: all has been said, and the connection is to be
+// closed (RFC 8737 §3).
+var ErrChallenge = errors.New("an authority asked for an ACME challenge and was answered")
+
 // A Terminator ends the TLS of one listener's clients. It is safe for
 // concurrent use and holds nothing about any of them.
 type Terminator struct {

@@ -1,0 +1,271 @@
+package tlsterm
+
+import (
+	"context"
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"net"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/caddyserver/certmagic"
+	"github.com/mholt/acmez/v3"
+	"github.com/miekg/dns"
+)
+
+// An ACME obtains certificates from an authority and keeps them valid (RFC
+// 8555, RFC 9773). It is a [Source]: before Start it has no certificate.
+//
+// Start begins, and Close awaits, one goroutine for each name, and what answers
+// challenges. Each name has a certificate of its own; a session keeps the one
+// that its control connection was shown, see [Binding].
+type ACME struct {
+	cfg      ACMEConfig
+	env      ACMEEnvironment
+	stewards []*steward
+	source   Source
+	every    time.Duration                   // between two looks at each certificate
+	pause    func(attempt int) time.Duration // before the next attempt after one has failed
+
+	lifecycle
+}
+
+// lifecycle is what runs between Start and Close.
+type lifecycle struct {
+	cancel  context.CancelFunc
+	running sync.WaitGroup
+	release func() // gives up answering challenges
+}
+
+// ACMEEnvironment is what the process has once and lends to each ACME.
+type ACMEEnvironment struct {
+	// Storage keeps certificates, keys and accounts, see [FileStorage]. Where
+	// several processes share it, one of them orders and all have the result.
+	Storage certmagic.Storage
+	// Challenges answers them, for every ACME of the process.
+	Challenges *Challenges
+	// Observe is told what happens; nil: nobody is. It is called on several
+	// goroutines and must be quick.
+	Observe func(ACMEEvent)
+}
+
+// An ACMEKind says what an event is about.
+type ACMEKind int
+
+const (
+	ACMEStep     ACMEKind = iota // an order has come so far
+	ACMEReplaced                 // another certificate is served from now on, or the first
+	ACMEFailed                   // an attempt has failed; another will follow
+)
+
+// An ACMEEvent is one thing that happened to the certificate for Name.
+type ACMEEvent struct {
+	Name string
+	Kind ACMEKind
+	Text string // one line, without secrets
+}
+
+const (
+	// acmeInterval is how long a due renewal, or a certificate that another
+	// process has put into the storage, may go unnoticed.
+	acmeInterval = time.Minute
+	// acmeTimeout bounds an order's waiting for the authority.
+	acmeTimeout = 5 * time.Minute
+)
+
+// NewACME checks the settings; it opens and starts nothing.
+func NewACME(cfg ACMEConfig, env ACMEEnvironment) (*ACME, error) {
+	if err := cfg.Validate(); err != nil {
+		return nil, fmt.Errorf("ACME settings: %w", err)
+	}
+	if env.Storage == nil || env.Challenges == nil {
+		return nil, errors.New("ACME settings: storage and challenges are missing")
+	}
+	a := &ACME{cfg: cfg, env: env, every: acmeInterval, pause: acmePause}
+	names, err := canonicalNames(cfg.Names)
+	if err != nil {
+		return nil, fmt.Errorf("ACME settings: %w", err)
+	}
+	a.cfg.Names = names
+	var sources []Source
+	for _, name := range names {
+		k := newSteward(name, a)
+		a.stewards = append(a.stewards, k)
+		sources = append(sources, k)
+	}
+	a.source = Select(sources...)
+	return a, nil
+}
+
+// acmePause grows from a minute to six hours. Authorities count failures per
+// name and hour, and what an operator has to mend takes its time.
+func acmePause(attempt int) time.Duration {
+	minutes := []int{1, 2, 5, 10, 20, 30, 60, 120, 180}
+	if attempt <= len(minutes) {
+		return time.Duration(minutes[max(attempt, 1)-1]) * time.Minute
+	}
+	return 6 * time.Hour
+}
+
+// Certificate implements [Source].
+func (a *ACME) Certificate(hello *tls.ClientHelloInfo) (*tls.Certificate, error) {
+	return a.source.Certificate(hello)
+}
+
+// challenge implements [challengeSource].
+func (a *ACME) challenge(hello *tls.ClientHelloInfo) *tls.Certificate {
+	if a.cfg.Challenge != TLSALPN01 || !a.owns(hello.ServerName) {
+		return nil
+	}
+	for _, k := range a.stewards {
+		if cert := k.challengeCert(hello); cert != nil {
+			return cert
+		}
+	}
+	return nil
+}
+
+// Start binds the address of the challenge, serves what the storage has already,
+// and begins to obtain and renew. The address stays bound until Close: whoever
+// runs as root only at first can still renew.
+func (a *ACME) Start(ctx context.Context) error {
+	release, err := a.env.Challenges.answer(ctx, a)
+	if err != nil {
+		return err
+	}
+	for _, k := range a.stewards {
+		k.open(release.address)
+		k.load(ctx)
+	}
+	ctx, a.cancel = context.WithCancel(context.WithoutCancel(ctx))
+	a.release = release.release
+	for _, k := range a.stewards {
+		a.running.Go(func() { k.run(ctx) })
+	}
+	return nil
+}
+
+// Close ends what Start began and waits for it. An order under way is given up.
+// Certificates are still served.
+func (a *ACME) Close() {
+	if a.cancel == nil {
+		return
+	}
+	a.cancel()
+	a.running.Wait()
+	a.release()
+	for _, k := range a.stewards {
+		k.close()
+	}
+	a.cancel = nil
+}
+
+// Retry ends all waiting for the next attempt or the next look.
+func (a *ACME) Retry() {
+	for _, k := range a.stewards {
+		select {
+		case k.hurry <- struct{}{}:
+		default: // told already
+		}
+	}
+}
+
+// Status tells, for each name, what is served and what is being waited for. It
+// reads the storage and may be called before Start.
+func (a *ACME) Status(ctx context.Context) []ACMEStatus {
+	var list []ACMEStatus
+	for _, k := range a.stewards {
+		list = append(list, k.status(ctx))
+	}
+	return list
+}
+
+// Obtain orders a certificate for name now, also if there is a valid one, and
+// leaves it in the storage, where a process that has been started finds it. It
+// is for a process that does nothing else: ACMEs that share the storage hold a
+// lock while they order.
+//
+// When the address of the challenge is taken it is assumed that a process which
+// shares the storage answers there: it finds the challenge in the storage.
+func (a *ACME) Obtain(ctx context.Context, name string) error {
+	i := slices.IndexFunc(a.stewards, func(k *steward) bool { return strings.EqualFold(k.name, name) })
+	if i < 0 {
+		return fmt.Errorf("%q is not among the names: %s", name, strings.Join(a.cfg.Names, ", "))
+	}
+	k := a.stewards[i]
+	address := a.cfg.Address
+	release, err := a.env.Challenges.answer(ctx, a)
+	switch {
+	case err == nil:
+		address = release.address
+		defer release.release()
+	case errors.Is(err, ErrAddressInUse):
+		k.observe(ACMEStep, fmt.Sprintf("%s is taken: the process there has to answer the challenge, as a running proxy does that shares the storage", address))
+	default:
+		return err
+	}
+	k.open(address)
+	defer k.close()
+	return k.obtainNow(ctx)
+}
+
+// issuer returns what orders certificates for one of the names. address is where
+// challenges are answered.
+func (a *ACME) issuer(k *steward, config *certmagic.Config, address string) *certmagic.ACMEIssuer {
+	template := certmagic.ACMEIssuer{
+		CA: a.cfg.Directory,
+		// An empty one would make certmagic take the address of another account,
+		// or ask for one on standard input. It trims this one itself.
+		Email:                   a.cfg.Email + " ",
+		Agreed:                  true,
+		Profile:                 a.cfg.Profile,
+		DisableHTTPChallenge:    a.cfg.Challenge != HTTP01,
+		DisableTLSALPNChallenge: a.cfg.Challenge != TLSALPN01,
+		TrustedRoots:            a.cfg.Roots,
+		CertObtainTimeout:       acmeTimeout,
+		Logger:                  k.logger(),
+	}
+	if a.cfg.Directory == LetsEncrypt {
+		// Another attempt is made there first: its limits are wider.
+		template.TestCA = LetsEncryptStaging
+	}
+	if a.cfg.EAB != nil {
+		template.ExternalAccount = a.cfg.EAB.reveal()
+	}
+	switch host, port, err := net.SplitHostPort(address); {
+	case a.cfg.Challenge == DNS01:
+		template.DNS01Solver = named{a.cfg.DNS}
+	case err == nil:
+		// certmagic finds this address taken, by us, and leaves it at that.
+		template.ListenHost = host
+		number, _ := net.LookupPort("tcp", port)
+		template.AltHTTPPort, template.AltTLSALPNPort = number, number
+	}
+	return certmagic.NewACMEIssuer(config, template)
+}
+
+// named keeps certmagic from seeing more of a solver than it is asked for.
+type named struct{ acmez.Solver }
+
+// Wait implements [acmez.Waiter].
+func (n named) Wait(ctx context.Context, c acmeChallenge) error {
+	if w, ok := n.Solver.(acmez.Waiter); ok {
+		return w.Wait(ctx, c)
+	}
+	return nil
+}
+
+// owns reports whether a challenge for host can be one of ours. IP addresses
+// are asked for in the form of RFC 8738 §6 over TLS, and as they are over HTTP.
+func (a *ACME) owns(host string) bool {
+	return slices.ContainsFunc(a.cfg.Names, func(name string) bool {
+		if strings.EqualFold(name, host) {
+			return true
+		}
+		reverse, err := dns.ReverseAddr(name)
+		return err == nil && strings.EqualFold(strings.TrimSuffix(reverse, "."), host)
+	})
+}

@@ -1,0 +1,157 @@
+package tlsterm
+
+import (
+	"bytes"
+	"crypto/x509"
+	"encoding/pem"
+	"errors"
+	"fmt"
+	"sync/atomic"
+	"time"
+)
+
+// ClientAuthorities are those whose certificates clients may show, and the
+// certificates that they have revoked. They are kept in files and can be
+// replaced while the program runs; see [ClientAuthorities.Reload].
+type ClientAuthorities struct {
+	caFile, crlFile string
+	current         atomic.Pointer[trust]
+}
+
+// trust is what the files held.
+type trust struct {
+	caPEM, crl []byte
+	pool       *x509.CertPool
+	lists      []revocations // nil: nobody asks
+}
+
+// revocations is a list of one authority (RFC 5280 §5).
+type revocations struct {
+	list    *x509.RevocationList
+	serials map[string]bool
+}
+
+// NewClientAuthorities reads the authorities from caFile, PEM, and what they
+// have revoked from crlFile: certificate revocation lists, PEM or one in DER;
+// empty for none. With lists, only clients of an authority that has one are
+// accepted, and only until its next update is due: a revocation that is not
+// known is none.
+func NewClientAuthorities(caFile, crlFile string) (*ClientAuthorities, error) {
+	c := &ClientAuthorities{caFile: caFile, crlFile: crlFile}
+	if _, err := c.Reload(); err != nil {
+		return nil, err
+	}
+	return c, nil
+}
+
+// Reload reads the files again. Files that would be refused at the start are
+// refused now, with one line that names the file, and those in use stay.
+func (c *ClientAuthorities) Reload() (changed bool, err error) {
+	next := &trust{}
+	if next.caPEM, err = readFile("CA", c.caFile); err != nil {
+		return false, err
+	}
+	if c.crlFile != "" {
+		if next.crl, err = readFile("revocation list", c.crlFile); err != nil {
+			return false, err
+		}
+	}
+	old := c.current.Load()
+	if old != nil && bytes.Equal(old.caPEM, next.caPEM) && bytes.Equal(old.crl, next.crl) {
+		return false, nil
+	}
+	if next.pool, err = parseRoots(c.caFile, next.caPEM); err != nil {
+		return false, err
+	}
+	if c.crlFile != "" {
+		if next.lists, err = parseLists(next.crl); err != nil {
+			return false, fmt.Errorf("revocation list file %s: %w", c.crlFile, err)
+		}
+	}
+	c.current.Store(next)
+	return true, nil
+}
+
+// parseLists reads revocation lists. One whose next update is overdue is
+// refused: fetch it again.
+func parseLists(data []byte) ([]revocations, error) {
+	ders := [][]byte{data}
+	if bytes.Contains(data, []byte("-----BEGIN ")) {
+		ders = nil
+		for block, rest := pem.Decode(data); block != nil; block, rest = pem.Decode(rest) {
+			if block.Type == "X509 CRL" {
+				ders = append(ders, block.Bytes)
+			}
+		}
+		if begun := bytes.Count(data, []byte("-----BEGIN X509 CRL-----")); begun != len(ders) {
+			return nil, fmt.Errorf("of %d lists only %d can be read: the others are damaged", begun, len(ders))
+		}
+	}
+	var lists []revocations
+	for _, der := range ders {
+		list, err := x509.ParseRevocationList(der)
+		if err != nil {
+			return nil, fmt.Errorf("list %d cannot be read: %w", len(lists)+1, err)
+		}
+		if overdue(list) {
+			return nil, fmt.Errorf("the list of %s should have been updated by %s: fetch it again",
+				list.Issuer, list.NextUpdate.UTC().Format(time.RFC3339))
+		}
+		r := revocations{list: list, serials: make(map[string]bool, len(list.RevokedCertificateEntries))}
+		for _, entry := range list.RevokedCertificateEntries {
+			r.serials[entry.SerialNumber.String()] = true
+		}
+		lists = append(lists, r)
+	}
+	if len(lists) == 0 {
+		return nil, errors.New("holds no list: give a PEM file with an X509 CRL block, or DER")
+	}
+	return lists, nil
+}
+
+func overdue(list *x509.RevocationList) bool {
+	return !list.NextUpdate.IsZero() && time.Now().After(list.NextUpdate)
+}
+
+// checkRevoked accepts a client for whom one chain holds: no certificate in it
+// is revoked, and the client's own issuer has a list that says so.
+func (t *trust) checkRevoked(chains [][]*x509.Certificate) error {
+	if t.lists == nil {
+		return nil
+	}
+	err := fmt.Errorf("%w: it was not verified", ErrClientCertificate)
+	for _, chain := range chains {
+		if err = t.checkChain(chain); err == nil {
+			return nil
+		}
+	}
+	return err
+}
+
+func (t *trust) checkChain(chain []*x509.Certificate) error {
+	for i := range len(chain) - 1 {
+		known, err := t.checkIssued(chain[i], chain[i+1])
+		if err != nil {
+			return err
+		}
+		if i == 0 && !known {
+			return fmt.Errorf("%w: there is no current revocation list of its issuer %s", ErrClientCertificate, chain[1].Subject)
+		}
+	}
+	return nil
+}
+
+// checkIssued looks cert up in the lists of its issuer. A list counts when the
+// issuer has signed it: names can be the same.
+func (t *trust) checkIssued(cert, issuer *x509.Certificate) (known bool, err error) {
+	for _, r := range t.lists {
+		if !bytes.Equal(r.list.RawIssuer, issuer.RawSubject) || overdue(r.list) || r.list.CheckSignatureFrom(issuer) != nil {
+			continue
+		}
+		if r.serials[cert.SerialNumber.String()] {
+			return true, fmt.Errorf("%w: %s has revoked it (serial number %x)", ErrClientCertificate, issuer.Subject, cert.SerialNumber)
+		}
+		known = true
+	}
+	return known, nil
+}

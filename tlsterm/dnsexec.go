@@ -1,0 +1,74 @@
+package tlsterm
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"os/exec"
+	"path/filepath"
+	"syscall"
+	"time"
+
+	"github.com/mholt/acmez/v3"
+)
+
+// ExecSolver has a program put the records of dns-01 into the zone. It is run
+// with three more arguments: "present" or "cleanup", the record's owner with a
+// final dot, and its text. It must not end before the record can be asked for;
+// it may take two minutes, and succeeds with status 0. What it prints is shown
+// when it fails.
+func ExecSolver(command []string) (acmez.Solver, error) {
+	if len(command) == 0 || !filepath.IsAbs(command[0]) {
+		return nil, errors.New("exec: give the program by its absolute path")
+	}
+	if _, err := exec.LookPath(command[0]); err != nil {
+		return nil, fmt.Errorf("exec: %s cannot be run: %w", command[0], errors.Unwrap(err))
+	}
+	return execSolver{command}, nil
+}
+
+type execSolver struct{ command []string }
+
+// Present implements [acmez.Solver].
+func (s execSolver) Present(ctx context.Context, c acmeChallenge) error {
+	return s.run(ctx, "present", c)
+}
+
+// CleanUp implements [acmez.Solver].
+func (s execSolver) CleanUp(ctx context.Context, c acmeChallenge) error {
+	return s.run(context.WithoutCancel(ctx), "cleanup", c)
+}
+
+func (s execSolver) run(ctx context.Context, action string, c acmeChallenge) error {
+	ctx, cancel := context.WithTimeout(ctx, dnsPatience)
+	defer cancel()
+	owner, text := challengeRecord(c)
+	args := append(append([]string{}, s.command[1:]...), action, owner, text)
+	cmd := exec.CommandContext(ctx, s.command[0], args...) //nolint:gosec // the operator's own program
+	// Its children go with it.
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
+	cmd.Cancel = func() error { return syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL) }
+	cmd.WaitDelay = time.Second
+	var said tail
+	cmd.Stdout, cmd.Stderr = &said, &said
+	err := cmd.Run()
+	if err == nil {
+		return nil
+	}
+	if ctx.Err() != nil {
+		err = context.Cause(ctx)
+	}
+	return &solverError{what: action, how: s.command[0], err: fmt.Errorf("%w: %s", err, oneLine(said.String()))}
+}
+
+// A tail keeps the end of what is written to it.
+type tail struct{ bytes.Buffer }
+
+func (t *tail) Write(p []byte) (int, error) {
+	n, err := t.Buffer.Write(p)
+	if over := t.Len() - maxProblem/2; over > 0 {
+		t.Next(over)
+	}
+	return n, err
+}

@@ -1,0 +1,113 @@
+package tlsterm
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"net/url"
+	"strings"
+
+	"github.com/mholt/acmez/v3"
+)
+
+// Webhook has a web service put the records of dns-01 into the zone. URL with
+// "/present" or "/cleanup" appended is sent {"fqdn": …, "value": …} by POST; the
+// service answers with a status of 2xx once the record can be asked for.
+type Webhook struct {
+	URL      string // https; http only to this machine
+	Username string // for basic authentication; empty: none
+	Password Secret
+	Token    Secret // for bearer authentication; empty: none
+}
+
+// Solver checks the settings.
+func (w Webhook) Solver() (acmez.Solver, error) {
+	u, err := url.Parse(w.URL)
+	if err != nil || u.Host == "" || u.User != nil || u.RawQuery != "" {
+		return nil, errors.New("webhook: give an https URL without a user, a password or a query")
+	}
+	if u.Scheme != "https" && (u.Scheme != "http" || !isLoopback(u.Hostname())) {
+		return nil, fmt.Errorf("webhook: %s must be an https URL: whoever reads along could prove control of the names", u.Redacted())
+	}
+	if w.Username != "" && !w.Token.Empty() {
+		return nil, errors.New("webhook: give a user name and a password, or a token, not both")
+	}
+	client := &http.Client{
+		Timeout: dnsPatience,
+		// A redirect would take the password elsewhere.
+		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
+		Transport:     &http.Transport{Proxy: http.ProxyFromEnvironment, DisableKeepAlives: true},
+	}
+	return webhookSolver{w, u, client}, nil
+}
+
+func isLoopback(host string) bool {
+	return host == "localhost" || host == "127.0.0.1" || host == "::1"
+}
+
+type webhookSolver struct {
+	Webhook
+	base   *url.URL
+	client *http.Client
+}
+
+// Present implements [acmez.Solver].
+func (s webhookSolver) Present(ctx context.Context, c acmeChallenge) error {
+	return s.post(ctx, "present", c)
+}
+
+// CleanUp implements [acmez.Solver].
+func (s webhookSolver) CleanUp(ctx context.Context, c acmeChallenge) error {
+	ctx, cancel := cleanupContext(ctx)
+	defer cancel()
+	return s.post(ctx, "cleanup", c)
+}
+
+func (s webhookSolver) post(ctx context.Context, action string, c acmeChallenge) error {
+	fail := func(err error) error {
+		return &solverError{what: action, how: "webhook at " + s.base.Host, err: err}
+	}
+	owner, text := challengeRecord(c)
+	body, err := json.Marshal(map[string]string{"fqdn": owner, "value": text})
+	if err != nil {
+		return fail(err)
+	}
+	request, err := http.NewRequestWithContext(ctx, http.MethodPost, s.base.JoinPath(action).String(), bytes.NewReader(body))
+	if err != nil {
+		return fail(err)
+	}
+	request.Header.Set("Content-Type", "application/json")
+	switch {
+	case !s.Token.Empty():
+		request.Header.Set("Authorization", "Bearer "+s.Token.Reveal())
+	case s.Username != "":
+		request.SetBasicAuth(s.Username, s.Password.Reveal())
+	}
+	response, err := s.client.Do(request)
+	if failed, ok := errors.AsType[*url.Error](err); ok {
+		err = cause(failed.Err) // the host is named already
+	}
+	if err != nil {
+		return fail(err)
+	}
+	defer response.Body.Close()
+	said, _ := io.ReadAll(io.LimitReader(response.Body, maxProblem))
+	if response.StatusCode/100 != 2 {
+		return fail(fmt.Errorf("it answers %s: %s", response.Status, s.hide(oneLine(string(said)))))
+	}
+	return nil
+}
+
+// hide keeps a service that repeats what it was sent from having it logged.
+func (s webhookSolver) hide(said string) string {
+	for _, secret := range []Secret{s.Password, s.Token} {
+		if !secret.Empty() {
+			said = strings.ReplaceAll(said, secret.Reveal(), secret.String())
+		}
+	}
+	return said
+}

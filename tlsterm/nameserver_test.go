@@ -1,0 +1,134 @@
+package tlsterm
+
+import (
+	"net"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+
+	"github.com/miekg/dns"
+)
+
+// A nameServer knows every name as 127.0.0.1 and takes updates of the zone
+// "test." that are signed with its key.
+type nameServer struct {
+	addr    string
+	keyName string
+	key     string
+
+	mu      sync.Mutex
+	txt     map[string][]string
+	updates int
+	servers []string    // what it says about the zone's servers
+	late    *nameServer // has the records only after it was asked for them once
+}
+
+func newNameServer(t *testing.T) *nameServer {
+	t.Helper()
+	s := &nameServer{keyName: "acme-key.", key: "c2VjcmV0IG9mIHRoZSB0ZXN0", txt: map[string][]string{}}
+	ln, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	s.addr = ln.Addr().String()
+	server := &dns.Server{Listener: ln, Handler: s, TsigSecret: map[string]string{s.keyName: s.key}, MsgAcceptFunc: acceptUpdates}
+	started := make(chan struct{})
+	server.NotifyStartedFunc = func() { close(started) }
+	var running sync.WaitGroup
+	running.Go(func() { _ = server.ActivateAndServe() })
+	<-started
+	t.Cleanup(func() {
+		_ = server.Shutdown()
+		running.Wait()
+	})
+	return s
+}
+
+// acceptUpdates is the library's filter less its objection to updates.
+func acceptUpdates(h dns.Header) dns.MsgAcceptAction {
+	if opcode := int(h.Bits>>11) & 0xF; opcode == dns.OpcodeUpdate {
+		return dns.MsgAccept
+	}
+	return dns.DefaultMsgAcceptFunc(h)
+}
+
+func (s *nameServer) ServeDNS(w dns.ResponseWriter, r *dns.Msg) {
+	reply := new(dns.Msg)
+	reply.SetReply(r)
+	reply.Authoritative = true
+	s.mu.Lock()
+	if r.Opcode == dns.OpcodeUpdate {
+		reply.Rcode = s.update(w, r)
+	} else {
+		s.lookUp(reply, r.Question[0])
+	}
+	s.mu.Unlock()
+	if t := r.IsTsig(); t != nil && w.TsigStatus() == nil {
+		reply.SetTsig(t.Hdr.Name, t.Algorithm, 300, int64(t.TimeSigned))
+	}
+	_ = w.WriteMsg(reply)
+}
+
+func (s *nameServer) lookUp(reply *dns.Msg, q dns.Question) {
+	header := dns.RR_Header{Name: q.Name, Rrtype: q.Qtype, Class: dns.ClassINET, Ttl: 1}
+	switch q.Qtype {
+	case dns.TypeA:
+		reply.Answer = append(reply.Answer, &dns.A{Hdr: header, A: net.IPv4(127, 0, 0, 1)})
+	case dns.TypeTXT:
+		for _, text := range s.txt[strings.ToLower(q.Name)] {
+			reply.Answer = append(reply.Answer, &dns.TXT{Hdr: header, Txt: []string{text}})
+		}
+		if s.late != nil {
+			s.late.take(s.txt)
+			s.late = nil
+		}
+	case dns.TypeNS:
+		for _, server := range s.servers {
+			reply.Answer = append(reply.Answer, &dns.NS{Hdr: header, Ns: server})
+		}
+	}
+}
+
+func (s *nameServer) take(txt map[string][]string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for name, texts := range txt {
+		s.txt[name] = slices.Clone(texts)
+	}
+}
+
+// update is RFC 2136 §3.4 for TXT records.
+func (s *nameServer) update(w dns.ResponseWriter, r *dns.Msg) int {
+	switch {
+	case r.IsTsig() == nil:
+		return dns.RcodeRefused
+	case w.TsigStatus() != nil:
+		return dns.RcodeNotAuth
+	case r.Question[0].Name != "test.":
+		return dns.RcodeNotAuth
+	}
+	s.updates++
+	for _, rr := range r.Ns {
+		txt, ok := rr.(*dns.TXT)
+		if !ok {
+			return dns.RcodeFormatError
+		}
+		name := strings.ToLower(txt.Hdr.Name)
+		if txt.Hdr.Class == dns.ClassNONE {
+			s.txt[name] = slices.DeleteFunc(s.txt[name], func(text string) bool { return text == txt.Txt[0] })
+		} else {
+			s.txt[name] = append(s.txt[name], txt.Txt[0])
+		}
+	}
+	return dns.RcodeSuccess
+}
+
+func (s *nameServer) count() (updates, records int) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, texts := range s.txt {
+		records += len(texts)
+	}
+	return s.updates, records
+}

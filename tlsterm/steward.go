@@ -1,0 +1,234 @@
+package tlsterm
+
+import (
+	"bytes"
+	"context"
+	"crypto/tls"
+	"net/http"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/caddyserver/certmagic"
+	"go.uber.org/zap"
+)
+
+// A steward sees to it that there is a valid certificate for one name. Its
+// goroutine, run, is the only one that orders.
+type steward struct {
+	name  string
+	acme  *ACME
+	hurry chan struct{}
+
+	magic atomic.Pointer[magic] // from open on
+
+	served  atomic.Pointer[tls.Certificate]
+	mu      sync.Mutex
+	attempt attempts
+}
+
+// magic is what certmagic needs. Its cache holds the certificate only while a
+// round lasts: certmagic decides about renewal and revocation when asked to, and
+// its own timers find nothing to do.
+type magic struct {
+	cache  *certmagic.Cache
+	config *certmagic.Config
+	issuer *certmagic.ACMEIssuer
+}
+
+// attempts is how far the steward has come.
+type attempts struct {
+	failed int       // in a row
+	next   time.Time // no order before
+	step   string    // what an order is doing
+	why    string    // what the last one failed of
+}
+
+func newSteward(name string, a *ACME) *steward {
+	return &steward{name: name, acme: a, hurry: make(chan struct{}, 1)}
+}
+
+// Certificate implements [Source].
+func (k *steward) Certificate(*tls.ClientHelloInfo) (*tls.Certificate, error) {
+	if cert := k.served.Load(); cert != nil {
+		return cert, nil
+	}
+	return nil, ErrNoCertificate
+}
+
+// open makes what certmagic needs, and with it one idle goroutine of the cache.
+func (k *steward) open(address string) {
+	m := &magic{cache: certmagic.NewCache(certmagic.CacheOptions{
+		GetConfigForCert:   func(certmagic.Certificate) (*certmagic.Config, error) { return nil, errNotMaintained },
+		RenewCheckInterval: k.acme.every,
+		Logger:             zap.NewNop(),
+	})}
+	// Every field that is relied on, so that nothing comes from certmagic.Default.
+	m.config = certmagic.New(m.cache, certmagic.Config{
+		RenewalWindowRatio: certmagic.DefaultRenewalWindowRatio,
+		OnEvent:            k.onEvent,
+		DefaultServerName:  k.name,
+		FallbackServerName: k.name,
+		Issuers:            []certmagic.Issuer{},
+		KeySource:          certmagic.StandardKeyGenerator{KeyType: certmagic.P256},
+		// With a proxy function certmagic uses an HTTP client that has a timeout.
+		OCSP:    certmagic.OCSPConfig{HTTPProxy: http.ProxyFromEnvironment},
+		Storage: k.acme.env.Storage,
+		Logger:  k.logger(),
+	})
+	m.issuer = k.acme.issuer(k, m.config, address)
+	m.config.Issuers = []certmagic.Issuer{m.issuer}
+	k.magic.Store(m)
+}
+
+func (k *steward) close() { k.magic.Load().cache.Stop() }
+
+// challengeCert returns the certificate that answers the hello of an authority,
+// or nil: no order of this process, or of one that shares the storage, waits for
+// it.
+func (k *steward) challengeCert(hello *tls.ClientHelloInfo) *tls.Certificate {
+	m := k.magic.Load()
+	if m == nil {
+		return nil
+	}
+	cert, err := m.config.GetCertificate(hello)
+	if err != nil {
+		return nil
+	}
+	return cert
+}
+
+// load serves what the storage has, so that a restart does not wait for anybody.
+// An expired certificate is not served: to clients there is none yet.
+func (k *steward) load(ctx context.Context) {
+	stored, err := k.stored(ctx)
+	if err == nil && time.Now().Before(stored.cert.Leaf.NotAfter) {
+		k.serve(stored.cert)
+	}
+}
+
+// run looks at the certificate now and then until ctx ends.
+func (k *steward) run(ctx context.Context) {
+	for {
+		wait := k.look(ctx)
+		timer := time.NewTimer(wait)
+		select {
+		case <-timer.C:
+		case <-k.hurry:
+			timer.Stop()
+			k.update(func(a *attempts) { a.next = time.Time{} })
+		case <-ctx.Done():
+			timer.Stop()
+			return
+		}
+	}
+}
+
+// look does what is due and returns how long to wait for the next look.
+func (k *steward) look(ctx context.Context) time.Duration {
+	at := k.progress()
+	if wait := time.Until(at.next); wait > 0 {
+		// Another process may have had more luck.
+		if stored, err := k.stored(ctx); err != nil || stored.due(k.acme.every) {
+			return min(wait, k.acme.every)
+		}
+	}
+	err := k.round(ctx, at.failed)
+	if ctx.Err() != nil {
+		return 0
+	}
+	k.settle(err)
+	return min(k.acme.every, max(time.Until(k.progress().next), k.shortest()))
+}
+
+// shortest keeps a pause of nothing from becoming a busy loop.
+func (k *steward) shortest() time.Duration { return min(k.acme.every, time.Second) }
+
+// round has certmagic load the certificate, look at its age, at what the
+// authority says about its renewal (ARI) and its revocation (OCSP), and order
+// one if need be. It returns when that is done or has failed once.
+func (k *steward) round(ctx context.Context, failed int) error {
+	// After failures the issuer turns to the authority's test directory first.
+	ctx = context.WithValue(ctx, certmagic.AttemptsCtxKey, &failed)
+	m := k.magic.Load()
+	defer m.cache.RemoveManaged([]certmagic.SubjectIssuer{{Subject: k.name}})
+	// Not ManageAsync: its goroutines would be nobody's.
+	err := m.config.ManageSync(ctx, []string{k.name})
+	for _, cert := range m.cache.AllMatchingCertificates(k.name) {
+		if !cert.Expired() {
+			k.serve(&cert.Certificate)
+		}
+	}
+	return err
+}
+
+// obtainNow orders whether or not it is due.
+func (k *steward) obtainNow(ctx context.Context) error {
+	if err := k.magic.Load().config.RenewCertSync(ctx, k.name, true); err != nil {
+		return errorText(k.explain(err))
+	}
+	k.load(ctx)
+	return nil
+}
+
+// serve shows cert to sessions to come. The same certificate with a newer OCSP
+// response is no news.
+func (k *steward) serve(cert *tls.Certificate) {
+	old := k.served.Swap(cert)
+	if old == nil || !bytes.Equal(old.Certificate[0], cert.Certificate[0]) {
+		k.observe(ACMEReplaced, "certificate served, valid until "+cert.Leaf.NotAfter.UTC().Format(time.RFC3339))
+	}
+}
+
+// settle notes how a round has ended.
+func (k *steward) settle(err error) {
+	if err != nil {
+		k.fail(err)
+		return
+	}
+	k.update(func(a *attempts) { *a = attempts{} })
+}
+
+func (k *steward) fail(err error) {
+	why := k.explain(err)
+	k.update(func(a *attempts) {
+		a.failed++
+		a.next = time.Now().Add(k.acme.pause(a.failed))
+		a.step, a.why = "", why
+	})
+	k.observe(ACMEFailed, why)
+}
+
+func (k *steward) progress() attempts {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	return k.attempt
+}
+
+func (k *steward) update(change func(*attempts)) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	change(&k.attempt)
+}
+
+func (k *steward) observe(kind ACMEKind, text string) {
+	if k.acme.env.Observe != nil {
+		k.acme.env.Observe(ACMEEvent{Name: k.name, Kind: kind, Text: text})
+	}
+}
+
+// onEvent hears of failures inside of a round: a revoked certificate is ordered
+// again and again before round returns.
+func (k *steward) onEvent(_ context.Context, event string, data map[string]any) error {
+	if err, ok := data["error"].(error); ok && event == "cert_failed" {
+		why := k.explain(err)
+		k.update(func(a *attempts) { a.step, a.why = "", why })
+	}
+	return nil
+}
+
+// step notes what an order is doing.
+func (k *steward) step(text string) {
+	k.update(func(a *attempts) { a.step = text })
+	k.observe(ACMEStep, text)
+}
