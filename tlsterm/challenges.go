@@ -105,7 +105,7 @@ func listenForChallenges(ctx context.Context, challenge Challenge, address strin
 		return nil, fmt.Errorf("%v cannot be answered at %s: %w", challenge, address, cause(err))
 	}
 	s := &answering{listener: ln}
-	limited := &limitListener{Listener: ln, free: make(chan struct{}, maxAnswering)}
+	limited := newLimitListener(ln, maxAnswering)
 	if challenge == HTTP01 {
 		s.serveHTTP(limited)
 	} else {
@@ -251,17 +251,36 @@ func challengeConfig(cert *tls.Certificate) *tls.Config {
 // A limitListener has no more than so many connections open at once.
 type limitListener struct {
 	net.Listener
-	free chan struct{}
+	open   chan struct{}
+	closed chan struct{}
+	end    func()
 }
 
+func newLimitListener(ln net.Listener, limit int) *limitListener {
+	l := &limitListener{Listener: ln, open: make(chan struct{}, limit), closed: make(chan struct{})}
+	l.end = sync.OnceFunc(func() { close(l.closed) })
+	return l
+}
+
+// Accept waits until there is room, but not longer than the listener is open:
+// its owner awaits Accept before it closes connections.
 func (l *limitListener) Accept() (net.Conn, error) {
-	l.free <- struct{}{}
+	select {
+	case l.open <- struct{}{}:
+	case <-l.closed:
+		return nil, net.ErrClosed
+	}
 	conn, err := l.Listener.Accept()
 	if err != nil {
-		<-l.free
+		<-l.open
 		return nil, err
 	}
-	return &limitedConn{Conn: conn, done: sync.OnceFunc(func() { <-l.free })}, nil
+	return &limitedConn{Conn: conn, done: sync.OnceFunc(func() { <-l.open })}, nil
+}
+
+func (l *limitListener) Close() error {
+	l.end()
+	return l.Listener.Close()
 }
 
 type limitedConn struct {

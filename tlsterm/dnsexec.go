@@ -1,12 +1,12 @@
 package tlsterm
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
 	"os/exec"
 	"path/filepath"
+	"strings"
 	"syscall"
 	"time"
 
@@ -59,16 +59,16 @@ func (s execSolver) run(ctx context.Context, action string, c acmeChallenge) err
 	if ctx.Err() != nil {
 		err = context.Cause(ctx)
 	}
-	return &solverError{what: action, how: s.command[0], err: fmt.Errorf("%w: %s", err, oneLine(said.String()))}
+	return &solverError{what: action, how: s.command[0], err: fmt.Errorf("%w: %s", err, oneLine(strings.ToValidUTF8(string(said.kept), "")))}
 }
 
 // A tail keeps the end of what is written to it.
-type tail struct{ bytes.Buffer }
+type tail struct{ kept []byte }
 
 func (t *tail) Write(p []byte) (int, error) {
-	n, err := t.Buffer.Write(p)
-	if over := t.Len() - maxProblem/2; over > 0 {
-		t.Next(over)
+	t.kept = append(t.kept, p...)
+	if over := len(t.kept) - maxProblem/2; over > 0 {
+		t.kept = append(t.kept[:0], t.kept[over:]...)
 	}
-	return n, err
+	return len(p), nil
 }

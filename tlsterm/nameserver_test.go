@@ -1,6 +1,8 @@
 package tlsterm
 
 import (
+	"cmp"
+	"maps"
 	"net"
 	"slices"
 	"strings"
@@ -17,17 +19,24 @@ type nameServer struct {
 	keyName string
 	key     string
 
-	mu      sync.Mutex
-	txt     map[string][]string
-	updates int
-	servers []string    // what it says about the zone's servers
-	late    *nameServer // has the records only after it was asked for them once
+	mu        sync.Mutex
+	txt       map[string][]string
+	updates   int
+	lookups   int
+	servers   []string          // what it says about the zone's servers
+	addresses map[string]string // those that are not 127.0.0.1
+	onMiss    func()            // when it was asked for a record that it has not
 }
 
 func newNameServer(t *testing.T) *nameServer {
 	t.Helper()
+	return newNameServerAt(t, "127.0.0.1:0")
+}
+
+func newNameServerAt(t *testing.T, address string) *nameServer {
+	t.Helper()
 	s := &nameServer{keyName: "acme-key.", key: "c2VjcmV0IG9mIHRoZSB0ZXN0", txt: map[string][]string{}}
-	ln, err := net.Listen("tcp", "127.0.0.1:0")
+	ln, err := net.Listen("tcp", address)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -74,14 +83,14 @@ func (s *nameServer) lookUp(reply *dns.Msg, q dns.Question) {
 	header := dns.RR_Header{Name: q.Name, Rrtype: q.Qtype, Class: dns.ClassINET, Ttl: 1}
 	switch q.Qtype {
 	case dns.TypeA:
-		reply.Answer = append(reply.Answer, &dns.A{Hdr: header, A: net.IPv4(127, 0, 0, 1)})
+		reply.Answer = append(reply.Answer, &dns.A{Hdr: header, A: net.ParseIP(cmp.Or(s.addresses[q.Name], "127.0.0.1"))})
 	case dns.TypeTXT:
 		for _, text := range s.txt[strings.ToLower(q.Name)] {
 			reply.Answer = append(reply.Answer, &dns.TXT{Hdr: header, Txt: []string{text}})
 		}
-		if s.late != nil {
-			s.late.take(s.txt)
-			s.late = nil
+		s.lookups++
+		if len(reply.Answer) == 0 && s.onMiss != nil {
+			s.onMiss()
 		}
 	case dns.TypeNS:
 		for _, server := range s.servers {
@@ -90,12 +99,11 @@ func (s *nameServer) lookUp(reply *dns.Msg, q dns.Question) {
 	}
 }
 
-func (s *nameServer) take(txt map[string][]string) {
+// texts returns the records.
+func (s *nameServer) texts() map[string][]string {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	for name, texts := range txt {
-		s.txt[name] = slices.Clone(texts)
-	}
+	return maps.Clone(s.txt)
 }
 
 // update is RFC 2136 §3.4 for TXT records.

@@ -1,0 +1,162 @@
+package tlsterm
+
+import (
+	"crypto/tls"
+	"errors"
+	"io"
+	"net"
+	"net/http"
+	"strconv"
+	"strings"
+	"sync"
+	"testing"
+)
+
+// implicit serves control connections of a listener as a proxy does: TLS from
+// the first byte. What becomes of each goes to the channel.
+func implicit(t *testing.T, term func() *Terminator) (port int, results <-chan error) {
+	t.Helper()
+	ln, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	out := make(chan error, 100)
+	var running sync.WaitGroup
+	running.Go(func() {
+		for {
+			conn, err := ln.Accept()
+			if err != nil {
+				return
+			}
+			_, err = term().Bind().Control(t.Context(), conn)
+			conn.Close()
+			out <- err
+		}
+	})
+	t.Cleanup(func() {
+		ln.Close()
+		running.Wait()
+	})
+	return portOf(t, ln.Addr().String()), out
+}
+
+// Port 443 of the name is forwarded to an implicit listener, which has no
+// certificate yet.
+func TestImplicitListenerAnswersTLSALPN(t *testing.T) {
+	var term *Terminator
+	ready := make(chan struct{})
+	port, results := implicit(t, func() *Terminator { <-ready; return term })
+	a := newAuthority(t, authorityOptions{tlsPort: port})
+	w := a.wish(t, newStorage(t), func(c *ACMEConfig) { c.Challenge, c.Address = TLSALPN01, "" }, "u.test")
+	other := newCert(t, "other.test")
+	term = newTerminator(t, Select(w, other.source()), func(c *Config) { c.AnswerChallenges = true })
+	close(ready)
+	w.start(t)
+	w.await(t, ACMEReplaced)
+	for range 3 { // Pebble asks three times
+		if err := <-results; !errors.Is(err, ErrChallenge) {
+			t.Errorf("a connection of the authority ended with %v", err)
+		}
+	}
+	a.verify(t, w, "u.test")
+}
+
+// Without AnswerChallenges, without an order, or for another's name, the offer of
+// acme-tls/1 is refused as every foreign protocol is.
+func TestTLSALPNIsRefusedToStrangers(t *testing.T) {
+	a := newAuthority(t, authorityOptions{})
+	w := a.wish(t, newStorage(t), func(c *ACMEConfig) { c.Challenge = TLSALPN01 }, "v.test").start(t)
+	w.await(t, ACMEReplaced)
+	for _, answers := range []bool{false, true} {
+		port, results := implicit(t, func() *Terminator {
+			return newTerminator(t, w, func(c *Config) { c.AnswerChallenges = answers })
+		})
+		for _, name := range []string{"v.test", "w.test"} {
+			_, err := tls.Dial("tcp", net.JoinHostPort("127.0.0.1", strconv.Itoa(port)), &tls.Config{
+				ServerName: name, InsecureSkipVerify: true, NextProtos: []string{"acme-tls/1"},
+			})
+			if err == nil || !errors.Is(<-results, ErrProtocol) {
+				t.Errorf("%s, answering %t: %v", name, answers, err)
+			}
+		}
+	}
+	// Nor does the challenge's own listener talk to anybody else.
+	for _, protos := range [][]string{nil, {"ftp"}, {"acme-tls/1", "h2"}, {"acme-tls/1"}} {
+		if _, err := tls.Dial("tcp", a.bound(t, TLSALPN01), &tls.Config{
+			ServerName: "v.test", InsecureSkipVerify: true, NextProtos: protos,
+		}); err == nil {
+			t.Errorf("offering %q: a handshake", protos)
+		}
+	}
+}
+
+// The listener for http-01 answers nothing but challenges under way.
+func TestHTTPListenerAnswersNothingElse(t *testing.T) {
+	a := newAuthority(t, authorityOptions{})
+	w := a.wish(t, newStorage(t), nil, "x.test").start(t)
+	w.await(t, ACMEReplaced)
+	client := &http.Client{Transport: &http.Transport{DisableKeepAlives: true}}
+	for _, path := range []string{"/", "/.well-known/acme-challenge/token", "/.well-known/acme-challenge/../x"} {
+		for _, host := range []string{"x.test", "x.test:80", "[::1]:80", "y.test", "../../locks"} {
+			request, err := http.NewRequestWithContext(t.Context(), http.MethodGet, "http://"+a.bound(t, HTTP01)+path, nil)
+			if err != nil {
+				t.Fatal(err)
+			}
+			request.Host = host
+			response, err := client.Do(request)
+			if err != nil {
+				t.Fatal(err)
+			}
+			body, err := io.ReadAll(response.Body)
+			response.Body.Close()
+			if err != nil || response.StatusCode/100 != 4 || strings.Contains(string(body), "token") {
+				t.Errorf("%s from %s: %s %q, %v", path, host, response.Status, body, err)
+			}
+		}
+	}
+}
+
+// Those who share an address share the listener, and the last one closes it.
+func TestChallengesAreTakenOver(t *testing.T) {
+	c := &Challenges{}
+	first := &ACME{cfg: ACMEConfig{Challenge: HTTP01, Address: challengeAddress}}
+	second := &ACME{cfg: first.cfg}
+	one, err := c.answer(t.Context(), first)
+	if err != nil {
+		t.Fatal(err)
+	}
+	two, err := c.answer(t.Context(), second)
+	if err != nil || one.address != two.address {
+		t.Fatalf("%v, %s and %s", err, one.address, two.address)
+	}
+	one.release()
+	conn, err := net.Dial("tcp", two.address)
+	if err != nil {
+		t.Fatal("closed while one is left: ", err)
+	}
+	conn.Close()
+	two.release()
+	if conn, err := net.Dial("tcp", two.address); err == nil {
+		conn.Close()
+		t.Error("still open")
+	}
+}
+
+// Strangers who connect and say nothing do not keep Close from returning.
+func TestChallengesCloseOverSilentStrangers(t *testing.T) {
+	for _, challenge := range []Challenge{HTTP01, TLSALPN01} {
+		c := &Challenges{}
+		held, err := c.answer(t.Context(), &ACME{cfg: ACMEConfig{Challenge: challenge, Address: challengeAddress}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		for range maxAnswering + 1 {
+			conn, err := net.Dial("tcp", held.address)
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer conn.Close()
+		}
+		held.release()
+	}
+}
