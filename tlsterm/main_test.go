@@ -25,6 +25,9 @@ func TestMain(m *testing.M) {
 	if dir := os.Getenv(selfSignedChild); dir != "" {
 		os.Exit(runSelfSignedChild(dir))
 	}
+	if arguments := os.Getenv(acmeChild); arguments != "" {
+		os.Exit(runACMEChild(arguments))
+	}
 	goleak.VerifyTestMain(m,
 		// Both are theirs for as long as the process lives: Pebble's queue, and
 		// certmagic's limit for each authority and account.
