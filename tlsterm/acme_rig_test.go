@@ -1,6 +1,7 @@
 package tlsterm
 
 import (
+	"cmp"
 	"context"
 	"crypto/tls"
 	"crypto/x509"
@@ -44,7 +45,8 @@ type authorityOptions struct {
 	eab      bool
 	profiles map[string]ca.Profile
 	ocsp     string
-	httpPort int // where http-01 is asked; 0: where it is answered
+	keys     string // of the authority itself: ecdsa or rsa
+	httpPort int    // where http-01 is asked; 0: where it is answered
 	tlsPort  int
 }
 
@@ -67,7 +69,7 @@ func newAuthority(t *testing.T, o authorityOptions) *authority {
 		o.profiles = map[string]ca.Profile{"default": {}}
 	}
 	quiet := log.New(io.Discard, "", 0)
-	a.ca = ca.New(quiet, a.db, o.ocsp, "ecdsa", 0, 1, o.profiles)
+	a.ca = ca.New(quiet, a.db, o.ocsp, cmp.Or(o.keys, "ecdsa"), 0, 1, o.profiles)
 	validation := va.New(quiet, o.httpPort, o.tlsPort, false, a.names.addr, a.db)
 	front := wfe.New(quiet, a.db, validation, a.ca, []string{"pebble.test"}, false, o.eab, 0, 0)
 	a.serve(t, front.Handler())

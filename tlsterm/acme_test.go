@@ -11,6 +11,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/caddyserver/certmagic"
 	"github.com/letsencrypt/pebble/v2/ca"
 )
 
@@ -55,6 +56,9 @@ func TestACMEObtains(t *testing.T) {
 				}
 			}
 		})
+	}
+	if certmagic.DefaultACME.Agreed {
+		t.Error("somebody was asked on standard input")
 	}
 	if updates, records := a.names.count(); updates != 4 || records != 0 {
 		t.Errorf("%d updates, %d records left: want one and its removal for each name", updates, records)

@@ -16,8 +16,9 @@ const (
 //
 // Only "ftp" and "ftp-data" are ever picked. FileZilla also offers
 // "x-filezilla-ftp", and once that is picked it demands rules of its own.
-// "acme-tls/1", which a certificate authority offers alone, is another
-// protocol: an answer to it would be given here.
+// "acme-tls/1", which a certificate authority offers alone, is dealt with before
+// (attempt.challenge); where nothing is asked for, it is one more foreign
+// protocol.
 func (c Config) chooseALPN(offered []string, k kind) (proto string, ok bool) {
 	if len(offered) == 0 {
 		return "", true

@@ -20,6 +20,7 @@ type ClientAuthorities struct {
 
 // trust is what the files held.
 type trust struct {
+	marks      marks
 	caPEM, crl []byte
 	pool       *x509.CertPool
 	lists      []revocations // nil: nobody asks
@@ -44,10 +45,16 @@ func NewClientAuthorities(caFile, crlFile string) (*ClientAuthorities, error) {
 	return c, nil
 }
 
-// Reload reads the files again. Files that would be refused at the start are
+// Reload reads the files again if they are not as they were. Files that would be refused at the start are
 // refused now, with one line that names the file, and those in use stay.
 func (c *ClientAuthorities) Reload() (changed bool, err error) {
-	next := &trust{}
+	old := c.current.Load()
+	now, err := marksOf(c.caFile, c.crlFile)
+	if err == nil && old != nil && old.marks.same(now) {
+		return false, nil
+	}
+	// Names that lead nowhere get their sentence from readFile.
+	next := &trust{marks: now}
 	if next.caPEM, err = readFile("CA", c.caFile); err != nil {
 		return false, err
 	}
@@ -56,8 +63,9 @@ func (c *ClientAuthorities) Reload() (changed bool, err error) {
 			return false, err
 		}
 	}
-	old := c.current.Load()
 	if old != nil && bytes.Equal(old.caPEM, next.caPEM) && bytes.Equal(old.crl, next.crl) {
+		next.pool, next.lists = old.pool, old.lists
+		c.current.Store(next)
 		return false, nil
 	}
 	if next.pool, err = parseRoots(c.caFile, next.caPEM); err != nil {

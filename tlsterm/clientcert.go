@@ -12,9 +12,10 @@ import (
 	"strings"
 )
 
-// ErrClientCertificate reports a client whose certificate is not accepted here:
-// it was revoked, or a data connection showed another than the control
-// connection (RFC 4217 §15.1.2 leaves no doubt about whose data it is).
+// ErrClientCertificate reports a client whose certificate was issued by one of
+// the authorities and is refused all the same: it is revoked, or a data
+// connection shows another than the control connection did (RFC 4217 §15.1.2
+// leaves that to the server).
 var ErrClientCertificate = errors.New("the client's certificate is refused")
 
 // ClientCertificates asks clients to show who they are, on control and data

@@ -3,7 +3,7 @@
 //
 //	    towards the client: TLS server            towards the upstream: TLS client
 //
-//	    Source   Files, SelfSigned, Select        Roots, Pin, Source (client certificate)
+//	    Source   Files, SelfSigned, ACME, Select  Roots, Pin, Source (client certificate)
 //	      │                                         │
 //	Config ──► Terminator   one per listener      OriginConfig ──► Originator   one per upstream
 //	              │ Bind                                              │ Bind
@@ -25,8 +25,23 @@
 // trust. source.go, files.go and selfsigned.go provide certificates. DESIGN.md
 // has the ladders of messages, the invariants and the decisions.
 //
+// Clients may be asked for certificates: clientcert.go and clientca.go.
+//
+// Certificates from an authority, by ACME (RFC 8555):
+//
+//	ACMEConfig ──► ACME                   names, authority, challenge; a Source
+//	                │ one for each name
+//	             steward ──► certmagic    looks, orders, renews; explain.go has the words
+//	                │            │
+//	         FileStorage      Challenges  answers http-01 and tls-alpn-01;
+//	                                      dns01.go, rfc2136.go, … put records in zones
+//
+// Read acme.go, then steward.go.
+//
 // The package knows no FTP: it is told what a connection carries, not which
-// command opened it. It reads no configuration file, writes no log and starts
-// no goroutine that outlives a call. It opens no connection and closes none:
-// whoever passes a connection in keeps it, also when a handshake fails.
+// command opened it. It reads no configuration file and writes no log: ACME has
+// an observer. Handshakes open no connection and close none: whoever passes a
+// connection in keeps it, also when a handshake fails. No goroutine outlives the
+// call that started it, save those between Start and Close of an ACME, which
+// Close awaits, and one that certmagic keeps for each account it orders with.
 package tlsterm

@@ -34,6 +34,7 @@ type files struct {
 
 // A pair is what the files held.
 type pair struct {
+	marks           marks
 	certPEM, keyPEM []byte
 	cert            *tls.Certificate
 }
@@ -42,9 +43,15 @@ func (f *files) Certificate(*tls.ClientHelloInfo) (*tls.Certificate, error) {
 	return f.pair.Load().cert, nil
 }
 
-// Reload reads the files again. A pair that would be refused at the start is
-// refused now, and the one in use stays.
+// Reload reads the files again if they are not as they were. A pair that would
+// be refused at the start is refused now, and the one in use stays.
 func (f *files) Reload() (changed bool, err error) {
+	old := f.pair.Load()
+	now, err := marksOf(f.certFile, f.keyFile)
+	if err == nil && old != nil && old.marks.same(now) {
+		return false, nil
+	}
+	// Names that lead nowhere get their sentence from readFile.
 	certPEM, err := readFile("certificate", f.certFile)
 	if err != nil {
 		return false, err
@@ -53,15 +60,15 @@ func (f *files) Reload() (changed bool, err error) {
 	if err != nil {
 		return false, err
 	}
-	old := f.pair.Load()
 	if old != nil && bytes.Equal(old.certPEM, certPEM) && bytes.Equal(old.keyPEM, keyPEM) {
+		f.pair.Store(&pair{marks: now, certPEM: certPEM, keyPEM: keyPEM, cert: old.cert})
 		return false, nil
 	}
 	cert, err := f.parse(certPEM, keyPEM)
 	if err != nil {
 		return false, err
 	}
-	f.pair.Store(&pair{certPEM: certPEM, keyPEM: keyPEM, cert: cert})
+	f.pair.Store(&pair{marks: now, certPEM: certPEM, keyPEM: keyPEM, cert: cert})
 	return true, nil
 }
 

@@ -150,3 +150,53 @@ func TestFilesReload(t *testing.T) {
 		}
 	}
 }
+
+// Kubernetes swaps a link to a folder in which both files lie, certbot a link
+// for each file.
+func TestFilesFollowLinks(t *testing.T) {
+	dir := t.TempDir()
+	old, renewed := newCert(t, "ftp.example.com"), newCert(t, "ftp.example.com")
+	for name, cert := range map[string]testCert{"1": old, "2": renewed} {
+		if err := os.Mkdir(filepath.Join(dir, name), 0o700); err != nil {
+			t.Fatal(err)
+		}
+		writeFile(t, filepath.Join(dir, name, "cert.pem"), cert.certPEM)
+		writeFile(t, filepath.Join(dir, name, "key.pem"), cert.keyPEM)
+	}
+	data := filepath.Join(dir, "..data")
+	link := func(to, name string) {
+		t.Helper()
+		if err := os.Symlink(to, name+".new"); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.Rename(name+".new", name); err != nil {
+			t.Fatal(err)
+		}
+	}
+	link("1", data)
+	certFile, keyFile := filepath.Join(dir, "cert.pem"), filepath.Join(dir, "key.pem")
+	link("..data/cert.pem", certFile)
+	link("..data/key.pem", keyFile)
+	src, err := Files(certFile, keyFile)
+	if err != nil {
+		t.Fatal(err)
+	}
+	reload := func(want testCert, changed bool) {
+		t.Helper()
+		if got, err := src.(Reloader).Reload(); got != changed || err != nil {
+			t.Errorf("changed %t, %v", got, err)
+		}
+		if !bytes.Equal(served(t, src), want.fingerprint()) {
+			t.Error("the wrong certificate is served")
+		}
+	}
+	reload(old, false)
+	link("2", data)
+	reload(renewed, true)
+	link("1/cert.pem", certFile)
+	if _, err := src.(Reloader).Reload(); err == nil {
+		t.Error("one link of two is taken")
+	}
+	link("1/key.pem", keyFile)
+	reload(old, true)
+}
