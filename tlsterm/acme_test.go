@@ -7,9 +7,13 @@ import (
 	"errors"
 	"io/fs"
 	"net"
+	"path"
 	"path/filepath"
+	"slices"
+	"strconv"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/caddyserver/certmagic"
 	"github.com/letsencrypt/pebble/v2/ca"
@@ -32,7 +36,6 @@ func TestACMEObtains(t *testing.T) {
 		{"tls-alpn-01", func(c *ACMEConfig) { c.Challenge = TLSALPN01 }, []string{"c.test"}, []string{"c.test"}},
 		{"tls-alpn-01 for an address", func(c *ACMEConfig) { c.Challenge = TLSALPN01 }, []string{"127.0.0.1"}, []string{"127.0.0.1"}},
 		{"dns-01", func(c *ACMEConfig) { c.Challenge, c.DNS = DNS01, solver }, []string{"*.d.test", "d.test"}, []string{"x.d.test", "d.test"}},
-		{"no e-mail address", func(c *ACMEConfig) { c.Email = "" }, []string{"e.test"}, []string{"e.test"}},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -57,11 +60,34 @@ func TestACMEObtains(t *testing.T) {
 			}
 		})
 	}
-	if certmagic.DefaultACME.Agreed {
-		t.Error("somebody was asked on standard input")
-	}
 	if updates, records := a.names.count(); updates != 4 || records != 0 {
 		t.Errorf("%d updates, %d records left: want one and its removal for each name", updates, records)
+	}
+}
+
+// Without an e-mail address nobody is asked for one, and no other account's is
+// taken.
+func TestACMEWithoutEmail(t *testing.T) {
+	a := newAuthority(t, authorityOptions{})
+	storage := newStorage(t)
+	for email, name := range map[string]string{"ops@example.com": "e1.test", "": "e2.test"} {
+		a.wish(t, storage, func(c *ACMEConfig) { c.Email = email }, name).start(t).await(t, ACMEReplaced)
+	}
+	keys, err := storage.List(t.Context(), "acme", true)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var accounts []string
+	for _, key := range keys {
+		if strings.HasSuffix(key, ".key") {
+			accounts = append(accounts, path.Base(path.Dir(key)))
+		}
+	}
+	if !slices.Equal(accounts, []string{"default", "ops@example.com"}) {
+		t.Errorf("accounts %q", accounts)
+	}
+	if certmagic.DefaultACME.Agreed {
+		t.Error("somebody was asked on standard input")
 	}
 }
 
@@ -105,7 +131,11 @@ func TestACMEExternalAccount(t *testing.T) {
 // A certificate that lives for a few seconds is renewed while sessions go on;
 // the key is a new one.
 func TestACMERenewsShortLived(t *testing.T) {
-	a := newAuthority(t, authorityOptions{profiles: map[string]ca.Profile{"default": {}, "shortlived": {ValidityPeriod: 4}}})
+	profiles := map[string]ca.Profile{"shortlived": {ValidityPeriod: 4}}
+	for i := range 20 { // without a name, one is drawn
+		profiles[strconv.Itoa(i)] = ca.Profile{}
+	}
+	a := newAuthority(t, authorityOptions{profiles: profiles})
 	w := a.wish(t, newStorage(t), func(c *ACMEConfig) { c.Profile = "shortlived" }, "i.test").start(t)
 	w.await(t, ACMEReplaced)
 	first := w.certificate("")
@@ -248,6 +278,36 @@ func TestACMERestartOrdersNothing(t *testing.T) {
 	if n := a.orders.Load(); n != 1 {
 		t.Errorf("%d orders", n)
 	}
+}
+
+// An expired certificate in the storage is none: clients are told to wait, and
+// the status says what for.
+func TestACMEExpiredIsNotServed(t *testing.T) {
+	a := newAuthority(t, authorityOptions{})
+	a.down.Store(true)
+	storage := newStorage(t)
+	old := newCertValid(t, validity{time.Now().Add(-2 * time.Hour), time.Now().Add(-time.Hour)}, "expired.test")
+	authority := (&certmagic.ACMEIssuer{CA: a.url}).IssuerKey()
+	for key, value := range map[string][]byte{
+		certmagic.StorageKeys.SiteCert(authority, "expired.test"):       old.certPEM,
+		certmagic.StorageKeys.SitePrivateKey(authority, "expired.test"): old.keyPEM,
+		certmagic.StorageKeys.SiteMeta(authority, "expired.test"):       []byte("{}"),
+	} {
+		if err := storage.Store(t.Context(), key, value); err != nil {
+			t.Fatal(err)
+		}
+	}
+	w := a.wish(t, storage, nil, "expired.test").start(t)
+	w.await(t, ACMEFailed)
+	if w.certificate("") != nil {
+		t.Error("it is served")
+	}
+	if s := w.Status(t.Context())[0]; !strings.Contains(s.Waiting, "attempt") || s.Expires.IsZero() {
+		t.Errorf("%+v", s)
+	}
+	a.down.Store(false)
+	w.await(t, ACMEReplaced)
+	a.verify(t, w, "expired.test")
 }
 
 // Two that share a storage: one orders, the other finds the certificate.

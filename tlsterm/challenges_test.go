@@ -1,15 +1,20 @@
 package tlsterm
 
 import (
+	"context"
 	"crypto/tls"
 	"errors"
 	"io"
 	"net"
 	"net/http"
+	"path"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
 	"testing"
+
+	"github.com/caddyserver/certmagic"
 )
 
 // implicit serves control connections of a listener as a proxy does: TLS from
@@ -93,12 +98,13 @@ func TestTLSALPNIsRefusedToStrangers(t *testing.T) {
 // The listener for http-01 answers nothing but challenges under way.
 func TestHTTPListenerAnswersNothingElse(t *testing.T) {
 	a := newAuthority(t, authorityOptions{})
-	w := a.wish(t, newStorage(t), nil, "x.test").start(t)
+	storage := &overheard{Storage: newStorage(t)}
+	w := a.wish(t, storage, nil, "x.test").start(t)
 	w.await(t, ACMEReplaced)
 	client := &http.Client{Transport: &http.Transport{DisableKeepAlives: true}}
-	for _, path := range []string{"/", "/.well-known/acme-challenge/token", "/.well-known/acme-challenge/../x"} {
+	for _, uri := range []string{"/", "/.well-known/acme-challenge/token", "/.well-known/acme-challenge/../x"} {
 		for _, host := range []string{"x.test", "x.test:80", "[::1]:80", "y.test", "../../locks"} {
-			request, err := http.NewRequestWithContext(t.Context(), http.MethodGet, "http://"+a.bound(t, HTTP01)+path, nil)
+			request, err := http.NewRequestWithContext(t.Context(), http.MethodGet, "http://"+a.bound(t, HTTP01)+uri, nil)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -110,11 +116,68 @@ func TestHTTPListenerAnswersNothingElse(t *testing.T) {
 			body, err := io.ReadAll(response.Body)
 			response.Body.Close()
 			if err != nil || response.StatusCode/100 != 4 || strings.Contains(string(body), "token") {
-				t.Errorf("%s from %s: %s %q, %v", path, host, response.Status, body, err)
+				t.Errorf("%s from %s: %s %q, %v", uri, host, response.Status, body, err)
 			}
 		}
 	}
+	storage.mu.Lock()
+	defer storage.mu.Unlock()
+	if i := slices.IndexFunc(storage.keys, func(key string) bool { return key != "x.test.json" }); i >= 0 {
+		t.Errorf("a stranger's name is looked up: %q", storage.keys[i])
+	}
 }
+
+// An overheard storage remembers what challenges were looked up.
+type overheard struct {
+	certmagic.Storage
+	mu   sync.Mutex
+	keys []string
+}
+
+func (o *overheard) Load(ctx context.Context, key string) ([]byte, error) {
+	if strings.Contains(key, "challenge_tokens") {
+		o.mu.Lock()
+		o.keys = append(o.keys, path.Base(key))
+		o.mu.Unlock()
+	}
+	return o.Storage.Load(ctx, key)
+}
+
+// Only a control connection of a listener that is meant to answers a challenge,
+// and only the hello of an authority asks for one.
+func TestWhoAnswersTLSALPN(t *testing.T) {
+	cert := newCert(t, "ftp.example.com")
+	src := challenged{cert.source(), &cert.cert}
+	for _, tt := range []struct {
+		answers bool
+		name    string
+		protos  []string
+		want    error
+	}{
+		{true, "ftp.example.com", []string{"acme-tls/1"}, ErrChallenge},
+		{false, "ftp.example.com", []string{"acme-tls/1"}, ErrProtocol},
+		{true, "", []string{"acme-tls/1"}, ErrProtocol},
+		{true, "ftp.example.com", []string{"acme-tls/1", "ftp"}, nil},
+	} {
+		b := newTerminator(t, src, func(c *Config) { c.AnswerChallenges = tt.answers }).Bind()
+		raw, accepted := tcpPair(t)
+		client := tls.Client(raw, &tls.Config{ServerName: tt.name, InsecureSkipVerify: true, NextProtos: tt.protos})
+		shook := make(chan error, 1)
+		go func() { shook <- client.HandshakeContext(t.Context()) }()
+		if _, err := b.Control(within(t), accepted); !errors.Is(err, tt.want) {
+			t.Errorf("%+v: got %v", tt, err)
+		}
+		accepted.Close()
+		<-shook
+	}
+}
+
+type challenged struct {
+	Source
+	cert *tls.Certificate
+}
+
+func (c challenged) challenge(*tls.ClientHelloInfo) *tls.Certificate { return c.cert }
 
 // Those who share an address share the listener, and the last one closes it.
 func TestChallengesAreTakenOver(t *testing.T) {
