@@ -80,6 +80,9 @@ func (l ListenerConfig) Validate() error {
 	case l.TLS.Mode != TLSOff && l.TLS.Terminator == nil:
 		return errors.New("a certificate is needed unless tls mode is off")
 	}
+	if err := l.TLS.Clients.validate(); err != nil {
+		return err
+	}
 	for _, r := range l.Greeting {
 		if r < ' ' || r == 0x7f {
 			return fmt.Errorf("greeting holds a control character %q", r)
@@ -128,8 +131,11 @@ type TLSConfig struct {
 	Truncation Truncation
 	// AllowCCC lets a client go back to clear text on its control connection.
 	AllowCCC bool
-	// Terminator holds certificates, versions and session_reuse. Nil only with
-	// TLSOff.
+	// Clients says what clients' certificates have to do with logins; nil:
+	// nothing.
+	Clients *ClientLogin
+	// Terminator holds certificates, versions, session_reuse and the authorities
+	// of client certificates. Nil only with TLSOff.
 	Terminator *tlsterm.Terminator
 }
 

@@ -78,6 +78,9 @@ func (s *session) onLogin(ctx context.Context, l *line) error {
 	case s.upstream.control == nil:
 		s.answer(replyNoUser)
 		return nil
+	case s.isCertified():
+		s.answer(s.replySuperfluous())
+		return nil
 	default:
 		c := l.command
 		c.Space = c.Space || c.Verb == "PASS" // without an argument it is an empty password

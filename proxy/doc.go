@@ -19,7 +19,7 @@
 //     phase.go and clock.go beside it
 //   - exchange.go: the queue of outstanding commands, without any I/O
 //   - dispatch.go: what becomes of each verb; then the verbs in their groups:
-//     login.go, security.go, features.go, address.go, moves.go
+//     login.go, certified.go (logins by certificate), security.go, features.go, address.go, moves.go
 //   - transfer.go, carriage.go, leg.go, prover.go, wire.go: a transfer, how its
 //     legs are opened and proven, and how bytes move
 //   - reach.go, link.go: how the upstream is reached, and with TLS

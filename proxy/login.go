@@ -23,9 +23,17 @@ type account struct {
 
 // onUSER relays USER; the first one connects to the upstream and waits.
 func (s *session) onUSER(ctx context.Context, l *line) error {
+	name, certified, ok := s.loginName(l.command.Argument)
+	if !ok {
+		s.refuseLogin(l.command.Argument)
+		return nil
+	}
 	if s.upstream.control == nil {
 		s.client.held = l
 		return s.connect(ctx)
+	}
+	if certified {
+		return s.logInCertified(name)
 	}
 	s.account.claimed = l.command.Argument
 	return s.ask(&exchange{command: l.command, onReply: s.onLoginReply})

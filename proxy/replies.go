@@ -16,6 +16,8 @@ var (
 	replyUseTLS      = ftpparse.NewReply(530, "TLS is required: AUTH TLS comes first.")
 	replyClearLogin  = ftpparse.NewReply(530, "No login in clear text: REIN and AUTH TLS come first.")
 	replyCleared     = ftpparse.NewReply(503, "Not after CCC: data connections keep their protection.")
+	replyCertificate = ftpparse.NewReply(530, "The client certificate does not allow this login.")
+	replyCertified   = ftpparse.NewReply(232, "User logged in, authorized by certificate.")
 	replyNoUser      = ftpparse.NewReply(503, "USER comes first.")
 	replyNoOpening   = ftpparse.NewReply(425, "Use PASV, EPSV, PORT or EPRT first.")
 	replyOpening     = ftpparse.NewReply(150, "Opening data connection.")
@@ -30,7 +32,9 @@ var (
 	replyNoRNFR      = ftpparse.NewReply(503, "RNFR comes first.")
 	replyLocalError  = ftpparse.NewReply(451, "Data connection to the server broken; transfer aborted.")
 	replyIllegalPort = ftpparse.NewReply(500, "Illegal PORT command.")
-	replyEPSVAll     = ftpparse.NewReply(503, "Only EPSV after EPSV ALL.")
+	// The server's reason is in the log: the client can do nothing about it.
+	replyCertificateFailed = ftpparse.NewReply(530, "The login by certificate failed.")
+	replyEPSVAll           = ftpparse.NewReply(503, "Only EPSV after EPSV ALL.")
 )
 
 // maxMalformed is how many malformed lines in a row are answered.

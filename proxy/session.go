@@ -12,6 +12,7 @@ import (
 	"go.uber.org/zap"
 
 	"github.com/ftpsproxy/ftpsproxy/ftpparse"
+	"github.com/ftpsproxy/ftpsproxy/tlsterm"
 )
 
 // A session is one client from accept to close. Its goroutine, run, owns every
@@ -337,6 +338,10 @@ func (s *session) sayFarewell(err error) {
 		_ = s.client.say(r)
 	}
 	fields := []zap.Field{logUser(s.account.user), logAfter(time.Since(s.clock.accepted).Round(time.Millisecond))}
+	if errors.Is(err, tlsterm.ErrChallenge) {
+		s.log.Info("ACME challenge answered")
+		return
+	}
 	if errors.Is(err, errQuit) || errors.Is(err, io.EOF) && sideOf(err) == sideClient {
 		s.log.Info("session ended", fields...)
 		return

@@ -33,6 +33,7 @@
 //
 //	C connects          TCP, and TLS at once when the listener is implicit
 //	C starts TLS        handshake after 234
+//	C fails TLS         handshake after 234, and the proxy refuses it
 //	C ends TLS          close_notify both ways; goes on in clear text
 //	C leaves TLS        hears close_notify, says none; goes on in clear text
 //	U is dialled        the proxy opens a control connection to the upstream
@@ -101,12 +102,15 @@
 //	upstream: address=[::1] data_mode=active
 //	upstream: tls=explicit data=match verify=false version=1.2
 //	limits: line=128 idle_timeout=300ms
-//	client: tls=1.2 sni=ftp.example.com
+//	client: tls=1.2 sni=ftp.example.com certificate=ada
+//	listener: client_certificates=require map=cn login=match
 //
 // With tls the upstream can start TLS; its certificate is for the name that the
 // proxy is configured with, and for no address. version is the highest that it
 // speaks, as tls is for the client. ports=1 under listener is a passive range of
-// one port, certificate=none is a listener that has no certificate yet.
+// one port, certificate=none is a listener that has no certificate yet. The
+// client's certificate=ada has that common name, ada@example.com and
+// ada@example.org, and ada.example.com.
 //
 // # After each conversation
 //

@@ -45,6 +45,10 @@ func clientPhrase(action string) func(*stage) error {
 		return func(st *stage) error {
 			return st.withControl("C", func(c *control) error { return c.startTLS(st.tls) })
 		}
+	case "fails TLS":
+		return func(st *stage) error {
+			return st.withControl("C", func(c *control) error { return c.isRefusedTLS(st.tls) })
+		}
 	case "ends TLS":
 		return func(st *stage) error { return st.withControl("C", (*control).endTLS) }
 	case "leaves TLS":

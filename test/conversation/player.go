@@ -66,12 +66,22 @@ func (p Player) Play(s *Script) error {
 	if err != nil {
 		return err
 	}
+	if s.Settings.issuer, err = newClientIssuer(); err != nil {
+		return err
+	}
 	addr := door.Addr().(*net.TCPAddr).AddrPort()
 	subject, err := p.Start(s.Settings, Upstream{Addr: addr, Name: upstreamName, Roots: secrecy.roots})
 	if err != nil {
 		return fmt.Errorf("start: %w", err)
 	}
 	st := p.stage(s, subject, door)
+	if name := s.Settings.Client.Certificate; name != "" {
+		shown, err := s.Settings.issuer.issue(name)
+		if err != nil {
+			return errors.Join(err, subject.Stop())
+		}
+		st.tls.Certificates = []tls.Certificate{shown}
+	}
 	if s.Settings.Upstream.TLS.Mode != upstream.TLSOff {
 		st.secrecy = secrecy
 	}

@@ -107,6 +107,15 @@ func isAlert(err error) bool {
 	return errors.As(err, &op) && op.Op == "remote error"
 }
 
+// isRefusedTLS wants the proxy to refuse the handshake.
+func (c *control) isRefusedTLS(cfg *tls.Config) error {
+	if err := c.startTLS(cfg); !isAlert(err) {
+		return errors.Join(errors.New("the proxy does not refuse the handshake"), err)
+	}
+	c.over = true
+	return c.tcp.Close()
+}
+
 // failTLS wants the proxy to give the handshake up.
 func (c *control) failTLS(cfg *tls.Config) error {
 	err := c.serveTLS(cfg)

@@ -25,6 +25,10 @@ type Settings struct {
 	PassivePorts int
 	// NoCertificate leaves the listener without a certificate.
 	NoCertificate bool
+	// ClientCertificates are asked for.
+	ClientCertificates ClientCertificateSettings
+
+	issuer *clientIssuer
 }
 
 // UpstreamTLSSettings describe the upstream peer as a TLS server, and how the
@@ -42,6 +46,8 @@ type ClientSettings struct {
 	MaxVersion uint16
 	// SNI is the name it asks for; "" asks for none and verifies the address.
 	SNI string
+	// Certificate is the name on its certificate; "": it has none.
+	Certificate string
 }
 
 // DefaultSettings are the defaults of the program, on loopback addresses.
@@ -112,6 +118,13 @@ func (s *Settings) setListener(key, value string) (err error) {
 		l.Passive.Advertise = value
 	case "active":
 		l.Active.Enabled, err = choose(value, map[string]bool{"on": true, "off": false})
+	case "client_certificates":
+		s.ClientCertificates.Asked = true
+		s.ClientCertificates.Login.Required, err = choose(value, map[string]bool{"require": true, "optional": false})
+	case "map":
+		s.ClientCertificates.Login.Names, err = choose(value, map[string]tlsterm.NameFrom{"none": tlsterm.NameFromNothing, "cn": tlsterm.NameFromCommonName, "email": tlsterm.NameFromEmail, "dns": tlsterm.NameFromDNS})
+	case "login":
+		s.ClientCertificates.Login.Only, err = choose(value, map[string]bool{"match": false, "only": true})
 	case "certificate":
 		s.NoCertificate, err = choose(value, map[string]bool{"none": true})
 	default:
@@ -174,6 +187,8 @@ func (s *Settings) setClient(key, value string) (err error) {
 		s.Client.MaxVersion, err = version(value)
 	case "sni":
 		s.Client.SNI = value
+	case "certificate":
+		s.Client.Certificate = value
 	default:
 		return fmt.Errorf("unknown setting")
 	}

@@ -76,6 +76,9 @@ func (r *runningProxy) configure(dir string, s Settings, behind Upstream) (proxy
 		source = noCertificate{}
 	}
 	l := s.Listener
+	if err := s.issuer.ask(dir, s.ClientCertificates, &l, &s.TLS); err != nil {
+		return proxy.Config{}, err
+	}
 	if l.TLS.Terminator, err = tlsterm.New(s.TLS, source); err != nil {
 		return proxy.Config{}, err
 	}
