@@ -15,6 +15,22 @@ import (
 // self-signed certificate is made.
 func (s *Settings) Check() Diagnostics {
 	sources, diags := s.openFiles()
+	for _, c := range s.Certificates {
+		if c.ACME == nil {
+			continue
+		}
+		if _, err := c.ACME.open(); err != nil {
+			diags = append(diags, cannot(c.ACME.at.block, unorderable, err))
+		}
+	}
+	for _, l := range s.Listeners {
+		if l.Clients == nil {
+			continue
+		}
+		if _, err := l.Clients.open(); err != nil {
+			diags = append(diags, cannot(l.Clients.at.block, unaskable, err))
+		}
+	}
 	for _, u := range s.Upstreams {
 		if _, err := u.originator(sources); err != nil {
 			diags = append(diags, cannot(u.TLS.at, untrusted, err))
@@ -27,22 +43,47 @@ func (s *Settings) Check() Diagnostics {
 type Built struct {
 	// Proxy passes proxy.Config.Validate.
 	Proxy proxy.Config
-	// Watch lists the certificates that may be replaced while the program runs.
+	// Watch lists the files that may be replaced while the program runs.
 	Watch []Watched
+	// ACME lists the certificates of authorities, in the order of the
+	// configuration. Somebody has to start and to close them.
+	ACME []Ordered
 }
 
-// Watched is a certificate in files. Somebody has to call Source.Reload now and
-// then.
+// Watched are files that hold a certificate, or those whose client certificates
+// a listener accepts. Somebody has to call Source.Reload now and then.
 type Watched struct {
-	Name   string
-	Source tlsterm.Reloader
+	What   string // "certificate", "client authorities"
+	Name   string // of the block, or of the listener
+	Source interface{ Reload() (bool, error) }
 }
+
+// Ordered is a certificate block with acme.
+type Ordered struct {
+	Name string
+	ACME *tlsterm.ACME
+}
+
+// Environment is what a process has once and its configurations use one after
+// the other. The zero value is for programs that start no ACME.
+type Environment struct {
+	Challenges *tlsterm.Challenges
+	// Observe is told what happens to the certificates of authorities; see
+	// tlsterm.ACMEEnvironment.
+	Observe func(certificate string, e tlsterm.ACMEEvent)
+}
+
+// The headlines over blocks whose files cannot be used.
+const (
+	unorderable = "Certificate cannot be ordered"
+	unaskable   = "Client certificates cannot be asked for"
+)
 
 // Build opens the certificates and returns what a proxy.Server takes. Missing
 // self-signed certificates are made and kept in Storage. The result is empty
 // exactly if the diagnostics hold an error.
-func (s *Settings) Build() (Built, Diagnostics) {
-	b := builder{settings: s}
+func (s *Settings) Build(env Environment) (Built, Diagnostics) {
+	b := builder{settings: s, env: env}
 	built := b.build()
 	diags := newDiagnostics(b.diags, s.sources)
 	if diags.HasErrors() {
@@ -53,9 +94,13 @@ func (s *Settings) Build() (Built, Diagnostics) {
 
 type builder struct {
 	settings  *Settings
+	env       Environment
 	diags     hcl.Diagnostics
 	sources   map[string]tlsterm.Source
 	upstreams map[string]*upstream.Upstream
+	// authorities are those of client certificates, by listener.
+	authorities map[string]*tlsterm.ClientAuthorities
+	ordered     []Ordered
 }
 
 func (b *builder) fail(at hcl.Range, summary string, err error) {
@@ -71,6 +116,8 @@ func (b *builder) build() Built {
 	// configuration that is otherwise sound.
 	b.sources, b.diags = b.settings.openFiles()
 	b.dialers()
+	b.orders()
+	b.clients()
 	if b.diags.HasErrors() {
 		return Built{}
 	}
@@ -85,18 +132,54 @@ func (b *builder) build() Built {
 	if err := config.Validate(); err != nil && !b.diags.HasErrors() {
 		b.fail(hcl.Range{}, "Configuration refused", err)
 	}
-	return Built{Proxy: config, Watch: b.watch()}
+	return Built{Proxy: config, Watch: b.watch(), ACME: b.ordered}
 }
 
-// watch lists the certificates in files, in the order of the configuration.
+// watch lists certificates in files, and the authorities of clients, in the order
+// of the configuration.
 func (b *builder) watch() []Watched {
 	var list []Watched
 	for _, c := range b.settings.Certificates {
 		if r, ok := b.sources[c.Name].(tlsterm.Reloader); ok {
-			list = append(list, Watched{Name: c.Name, Source: r})
+			list = append(list, Watched{What: "certificate", Name: c.Name, Source: r})
+		}
+	}
+	for _, l := range b.settings.Listeners {
+		if a := b.authorities[l.Config.Name]; a != nil {
+			list = append(list, Watched{What: "client authorities", Name: l.Config.Name, Source: a})
 		}
 	}
 	return list
+}
+
+// orders prepares the certificates of authorities and starts nothing.
+func (b *builder) orders() {
+	storage := tlsterm.FileStorage(b.settings.acmeDir())
+	challenges := b.env.Challenges
+	if challenges == nil {
+		challenges = &tlsterm.Challenges{}
+	}
+	for _, c := range b.settings.Certificates {
+		if c.ACME == nil {
+			continue
+		}
+		env := tlsterm.ACMEEnvironment{Storage: storage, Challenges: challenges}
+		if b.env.Observe != nil {
+			env.Observe = func(e tlsterm.ACMEEvent) { b.env.Observe(c.Name, e) }
+		}
+		config, err := c.ACME.open()
+		if err != nil {
+			b.fail(c.ACME.at.block, unorderable, err)
+			continue
+		}
+		acme, err := tlsterm.NewACME(config, env)
+		if err != nil {
+			b.fail(c.ACME.at.block, unorderable, err)
+			continue
+		}
+		b.sources[c.Name] = acme
+		b.ordered = append(b.ordered, Ordered{Name: c.Name, ACME: acme})
+	}
 }
 
 // openFiles opens every certificate that is kept in files, also those that no
@@ -163,6 +246,10 @@ func (b *builder) listener(l Listener) proxy.ListenerConfig {
 	if c.TLS.Mode == proxy.TLSOff {
 		return c
 	}
+	if l.Clients != nil {
+		c.TLS.Clients = &l.Clients.Login
+		l.TLS.Clients = &tlsterm.ClientCertificates{Required: l.Clients.Login.Required, Authorities: b.authorities[c.Name]}
+	}
 	terminator, err := b.terminator(l)
 	if err != nil {
 		b.fail(l.at, "TLS cannot be offered", err)
@@ -171,7 +258,25 @@ func (b *builder) listener(l Listener) proxy.ListenerConfig {
 	return c
 }
 
+// clients opens what judges the certificates of the listeners' clients.
+func (b *builder) clients() {
+	b.authorities = map[string]*tlsterm.ClientAuthorities{}
+	for _, l := range b.settings.Listeners {
+		if l.Clients == nil {
+			continue
+		}
+		authorities, err := l.Clients.open()
+		if err != nil {
+			b.fail(l.Clients.at.block, unaskable, err)
+			continue
+		}
+		b.authorities[l.Config.Name] = authorities
+	}
+}
+
 func (b *builder) terminator(l Listener) (*tlsterm.Terminator, error) {
+	// Port 443 may be forwarded to it; without an order nothing is answered.
+	l.TLS.AnswerChallenges = l.Config.TLS.Mode == proxy.TLSImplicit
 	var sources []tlsterm.Source
 	for _, ref := range l.Certificates {
 		source, ok := b.sources[ref.Name]

@@ -70,7 +70,7 @@ func filesBlock(cert, key string) string {
 
 func build(t *testing.T, s *Settings) proxy.Config {
 	t.Helper()
-	built, diags := s.Build()
+	built, diags := s.Build(Environment{})
 	if diags.Len() > 0 {
 		t.Fatalf("does not build:\n%s", printed(t, diags))
 	}
@@ -133,7 +133,7 @@ certificate "trial" {
 storage { dir = "state" }
 ` + upstreamText + filesBlock("a.pem", "a.key")})
 	pair(t, dir, "a")
-	built, diags := load(t, dir).Build()
+	built, diags := load(t, dir).Build(Environment{})
 	if len(built.Watch) != 1 || built.Watch[0].Name != "main" {
 		t.Fatalf("watched: %+v, want main alone\n%s", built.Watch, printed(t, diags))
 	}
@@ -173,7 +173,7 @@ func TestUnusableCertificateFilesPointAtTheirBlock(t *testing.T) {
 			pair(t, dir, "a")
 			pair(t, dir, "b")
 			s := load(t, dir)
-			_, fromBuild := s.Build()
+			_, fromBuild := s.Build(Environment{})
 			for step, diags := range map[string]Diagnostics{"check": s.Check(), "build": fromBuild} {
 				got := printed(t, diags)
 				if !diags.HasErrors() || !strings.Contains(got, `certificate "main" {`) || !strings.Contains(got, test.want) {
@@ -208,7 +208,7 @@ certificate "trial" {
 storage { dir = "state" }
 ` + upstreamText + filesBlock("nowhere.pem", "nowhere.key")})
 	s := load(t, dir)
-	if _, diags := s.Build(); !diags.HasErrors() {
+	if _, diags := s.Build(Environment{}); !diags.HasErrors() {
 		t.Fatal("no error")
 	}
 	if _, err := os.Stat(s.Storage); !errors.Is(err, fs.ErrNotExist) {
@@ -247,7 +247,7 @@ func fileContents(t *testing.T, dir string) []byte {
 
 func TestUnusableStorageIsReported(t *testing.T) {
 	dir := write(t, map[string]string{"state": "a file", "f.hcl": minimalText + "storage { dir = \"state\" }\n"})
-	_, diags := load(t, filepath.Join(dir, "f.hcl")).Build()
+	_, diags := load(t, filepath.Join(dir, "f.hcl")).Build(Environment{})
 	if got := printed(t, diags); !diags.HasErrors() || !strings.Contains(got, `certificate "main" {`) || !strings.Contains(got, "storage") {
 		t.Errorf("want an error at the certificate that names the storage, got\n%s", got)
 	}

@@ -45,8 +45,10 @@ func (d *decoder) crossCheck() {
 			d.use(policies, l.Policy)
 		}
 		d.needsCertificate(l)
+		d.clientsWithoutTLS(l)
 		d.collides(l, s.Listeners[:i])
 	}
+	d.challengeAddresses()
 	if d.diags.HasErrors() {
 		// A mistake may be the reason why something is missing or unused.
 		return

@@ -40,7 +40,9 @@ type setting struct {
 	required bool
 	// later: a later version will understand it; see notYet.
 	later bool
-	read  reader
+	// secret: the value may be env("NAME") or file("path"), and is never shown.
+	secret bool
+	read   reader
 }
 
 // A reader stores a value or says what is wrong with it and what would be
@@ -79,7 +81,7 @@ func (d *decoder) body(body hcl.Body, s spec) {
 		attr, ok := content.Attributes[a.name]
 		switch {
 		case ok:
-			d.attribute(attr, a.read)
+			d.attribute(attr, a)
 		case a.required && !d.damaged:
 			d.errorf(body.MissingItemRange(), "Missing setting", "The setting %q is required here.", a.name)
 		}
@@ -174,13 +176,21 @@ func (d *decoder) inside(s spec) func(*hcl.Block) {
 	return func(b *hcl.Block) { d.within(b, s) }
 }
 
-func (d *decoder) attribute(attr *hcl.Attribute, read reader) {
+func (d *decoder) attribute(attr *hcl.Attribute, s setting) {
 	at := attr.Expr.Range()
+	var functions *hcl.EvalContext
+	if s.secret {
+		d.hideSecret(attr.Expr)
+		functions = d.secretFunctions()
+	}
 	if word := bareWord(attr.Expr); word != "" {
+		if s.secret {
+			word = "…"
+		}
 		d.errorf(at, "Missing quotes", "Text is written in quotes: %s = %q.", attr.Name, word)
 		return
 	}
-	v, diags := attr.Expr.Value(nil)
+	v, diags := attr.Expr.Value(functions)
 	if diags.HasErrors() {
 		d.diags = append(d.diags, diags...)
 		return
@@ -193,7 +203,7 @@ func (d *decoder) attribute(attr *hcl.Attribute, read reader) {
 		d.errorf(at, invalid(attr.Name), "The value is null. Leave the setting out to get its default.")
 		return
 	}
-	err := read(v, at)
+	err := s.read(v, at)
 	var m mistake
 	switch {
 	case errors.As(err, &m):

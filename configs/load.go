@@ -105,7 +105,9 @@ func (d *decoder) file(f source) {
 	parsed, diags := parse(f)
 	d.diags = append(d.diags, diags...)
 	d.damaged = d.damaged || diags.HasErrors()
-	d.settings.sources[f.name] = parsed
+	shown := *parsed
+	shown.Bytes = hideSecrets(parsed.Bytes)
+	d.settings.sources[f.name] = &shown
 	d.dir = filepath.Dir(f.name)
 	d.body(parsed.Body, d.fileSpec())
 }

@@ -23,7 +23,7 @@ listener "ftp" {
   # The name of a certificate block, or a list of names: then the client's SNI
   # chooses, and the first is shown to clients that send none. Required unless
   # tls mode is "off".
-  certificate = ["main", "trial"]
+  certificate = ["main", "public", "wild", "by-program", "by-webhook", "trial"]
 
   # The name of a policy block, which decides about every command. Without one,
   # everything that the proxy understands is allowed.
@@ -69,6 +69,38 @@ listener "ftp" {
     # deny:  534
     # allow: whoever is on the way can read and change what follows
     ccc = "deny"
+
+    # Clients are asked for a certificate of their own, on control and data
+    # connections, and have to show the same one on both. Without this block they
+    # are not asked.
+    client_certificates {
+      # require:  no login without one, in clear text neither
+      # optional: clients without one log in as ever
+      mode = "require"
+
+      # Required. PEM file of the authorities whose certificates are accepted.
+      # Looked at every few seconds, as crl is: an unusable one changes nothing.
+      ca = "clients.pem"
+
+      # Certificate revocation lists, PEM or one in DER. "": nobody asks. With
+      # lists, only clients of an authority that has a current one are accepted; a
+      # revocation reaches running sessions at their next transfer.
+      crl = ""
+
+      # Where the certificate says for which user it speaks.
+      # cn:    the subject's common name, if there is just one
+      # email: the e-mail addresses of the subject alternative name
+      # dns:   the DNS names of the subject alternative name
+      # none:  nowhere; the login is as without a certificate
+      map = "cn"
+
+      # match: USER must be one of these names, else 530; the password is the
+      #        upstream's affair
+      # only:  the certificate is the login: its name replaces USER's, PASS is not
+      #        asked for (232), and the upstream gets
+      #        login_password = env("FTP_LOGIN_PASSWORD"), or file("path")
+      login = "match"
+    }
   }
 
   passive {
@@ -169,7 +201,7 @@ upstream "legacy" {
   }
 }
 
-# A certificate is made of exactly one of the blocks files and self_signed.
+# A certificate is made of exactly one of the blocks files, acme and self_signed.
 certificate "main" {
   # Both required, PEM: the chain with the server's own certificate first, and its
   # key. Refused: unreadable files, a key that does not belong to the certificate,
@@ -178,6 +210,113 @@ certificate "main" {
   files {
     cert = "fullchain.pem"
     key  = "key.pem"
+  }
+}
+
+certificate "public" {
+  # Ordered from an authority, kept in the storage folder, and renewed in time, when
+  # the authority asks for it (ARI) or when it was revoked. Until the first one is
+  # there AUTH TLS is answered 431, and the log says every minute what is being
+  # waited for. `ftpsproxy certificates` shows where they stand.
+  acme {
+    # Required. Each gets a certificate; the first is shown to clients that ask
+    # for no name. Host names; IP addresses, where the authority issues for them;
+    # wildcards such as "*.example.com", with dns-01.
+    names = ["files.example.com"]
+
+    # Where the authority writes to when something is wrong. "": nowhere.
+    email = ""
+
+    # letsencrypt, letsencrypt-staging (for trials: no client trusts it), zerossl,
+    # or the URL of an ACME directory.
+    ca = "letsencrypt"
+
+    # PEM file of those who vouch for the authority's own web server, for one in
+    # the house. "": the system's.
+    ca_root = ""
+
+    # How the authority finds out that the names are ours.
+    # http-01:     it asks at port 80 of each name
+    # tls-alpn-01: it asks at port 443 of each name
+    # dns-01:      it looks for a record; no port has to be open
+    challenge = "http-01"
+
+    # Where http-01 (":80") or tls-alpn-01 (":443") is answered. Bound from start to
+    # end; certificates with the same challenge may share it. Another port than 80
+    # or 443 has to be reached from there. "" with tls-alpn-01: the listeners with
+    # tls mode "implicit" answer, to which port 443 is forwarded.
+    address = ":80"
+
+    # One of the profiles that the authority offers, such as "shortlived". "": its
+    # choice.
+    profile = ""
+
+  }
+}
+
+# With dns-01 one of rfc2136, exec and webhook puts records into the zone.
+certificate "wild" {
+  acme {
+    names     = ["*.example.org", "example.org"]
+    challenge = "dns-01"
+    dns {
+      # Dynamic updates, signed with TSIG. Waits until all servers of the zone have
+      # the record.
+      rfc2136 {
+        # Required. The zone's primary; without a port, 53.
+        server = "ns1.example.org"
+        # Required.
+        zone = "example.org."
+        # The key that may update it; without, updates are not signed.
+        key_name = "acme"
+        # hmac-sha224, hmac-sha256, hmac-sha384 or hmac-sha512
+        key_algorithm = "hmac-sha256"
+        # Base64, a secret.
+        key = "c2VjcmV0IG9mIHRoZSByZWZlcmVuY2U="
+      }
+    }
+  }
+}
+certificate "by-program" {
+  acme {
+    names     = ["ftp.example.net"]
+    challenge = "dns-01"
+    dns {
+      exec {
+        # Required. A program by its absolute path, and arguments. Three more are
+        # added: "present" or "cleanup", the record's name with a final dot, and
+        # its text. It ends, within two minutes, when the record can be asked for.
+        command = ["/usr/local/bin/acme-dns", "--zone", "example.net"]
+      }
+    }
+  }
+}
+certificate "by-webhook" {
+  acme {
+    names     = ["ftp.example.info"]
+    challenge = "dns-01"
+
+    # The account that some authorities, ZeroSSL among them, want one to have.
+    eab {
+      # Both required, as the authority shows them. The key is a secret: better
+      # mac_key = env("EAB_KEY"), or file("path") whose last line break does not
+      # count. A secret is never shown, wherever it stands.
+      key_id  = "kid-1"
+      mac_key = "c2VjcmV0IG9mIHRoZSByZWZlcmVuY2U"
+    }
+
+    dns {
+      webhook {
+        # Required. {"fqdn": "…", "value": "…"} is posted to it with "/present" or
+        # "/cleanup" behind; it answers 2xx when the record can be asked for. https,
+        # or http to this machine.
+        url = "https://dns.internal/acme"
+        # For basic authentication; the password is a secret.
+        username = "ftpsproxy"
+        password = "of-the-reference"
+        # Or for bearer authentication: token = env("DNS_TOKEN")
+      }
+    }
   }
 }
 
@@ -266,8 +405,9 @@ policy "partners" {
 }
 
 storage {
-  # The folder for what must outlive the process: self-signed certificates and
-  # their keys. Made with mode 0700 when it is first needed.
+  # The folder for what must outlive the process: accounts with authorities,
+  # certificates of theirs and self-signed ones, and the keys. Made with mode 0700
+  # when it is first needed. Processes that share it order each certificate once.
   dir = "/var/lib/ftpsproxy"
 }
 

@@ -14,11 +14,13 @@ import (
 	"github.com/hashicorp/hcl/v2/hclsyntax"
 
 	"github.com/ftpsproxy/ftpsproxy/proxy"
+	"github.com/ftpsproxy/ftpsproxy/tlsterm"
 )
 
 // same compares settings by what they mean, not by where they stand.
 var same = cmp.Options{
-	cmpopts.IgnoreUnexported(Settings{}, Listener{}, Upstream{}, UpstreamTLS{}, Certificate{}, Policy{}, Ref{}),
+	cmpopts.IgnoreUnexported(Settings{}, Listener{}, Upstream{}, UpstreamTLS{}, Certificate{}, Policy{}, Ref{}, ACME{}, ClientCertificates{}, tlsterm.RFC2136{}),
+	cmp.Comparer(func(a, b tlsterm.Secret) bool { return a == b }),
 	cmp.Comparer(func(a, b netip.Addr) bool { return a == b }),
 }
 
@@ -29,8 +31,11 @@ func TestReferenceShowsTheDefaults(t *testing.T) {
 listener "ftp" {
   address     = ":21"
   upstream    = "legacy"
-  certificate = ["main", "trial"]
   policy      = "partners"
+  certificate = ["main", "public", "wild", "by-program", "by-webhook", "trial"]
+  tls {
+    client_certificates { ca = "clients.pem" }
+  }
 }
 upstream "legacy" { address = "10.0.0.5:21" }
 certificate "main" {
@@ -39,12 +44,38 @@ certificate "main" {
     key  = "key.pem"
   }
 }
+certificate "public" { acme { names = ["files.example.com"] } }
+certificate "wild" {
+  acme {
+    names     = ["*.example.org", "example.org"]
+    challenge = "dns-01"
+    dns {
+      rfc2136 { server = "ns1.example.org", zone = "example.org.", key_name = "acme", key = "c2VjcmV0IG9mIHRoZSByZWZlcmVuY2U=" }
+    }
+  }
+}
+certificate "by-program" {
+  acme {
+    names     = ["ftp.example.net"]
+    challenge = "dns-01"
+    dns { exec { command = ["/usr/local/bin/acme-dns", "--zone", "example.net"] } }
+  }
+}
+certificate "by-webhook" {
+  acme {
+    names     = ["ftp.example.info"]
+    challenge = "dns-01"
+    eab { key_id = "kid-1", mac_key = "c2VjcmV0IG9mIHRoZSByZWZlcmVuY2U" }
+    dns { webhook { url = "https://dns.internal/acme", username = "ftpsproxy", password = "of-the-reference" } }
+  }
+}
 certificate "trial" {
   self_signed {}
 }
 policy "partners" {}
 `})
 	want := load(t, filepath.Join(dir, "minimal.hcl"))
+	want.Listeners[0].Clients.CA = "clients.pem"
 	want.Certificates[0].Files = &Files{Cert: "fullchain.pem", Key: "key.pem"}
 	if diff := cmp.Diff(want, load(t, "reference.hcl"), same); diff != "" {
 		t.Errorf("reference.hcl differs from the defaults (-default +reference):\n%s", diff)
@@ -55,8 +86,17 @@ policy "partners" {}
 func TestReferenceIsComplete(t *testing.T) {
 	d := newDecoder()
 	checkDocumented(t, "", d.fileSpec(), referenceBodies(t), map[string]spec{
-		"listener":                d.listenerSpec(&Listener{}),
-		"listener.tls":            d.tlsSpec(&Listener{}),
+		"listener":                         d.listenerSpec(&Listener{}),
+		"listener.tls":                     d.tlsSpec(&Listener{}),
+		"listener.tls.client_certificates": d.clientCertificatesSpec(&ClientCertificates{}),
+
+		"certificate.acme":             d.acmeSpec(&ACME{}),
+		"certificate.acme.eab":         eabSpec(&tlsterm.EAB{}),
+		"certificate.acme.dns":         d.dnsSpec(&DNS{}),
+		"certificate.acme.dns.rfc2136": rfc2136Spec(&tlsterm.RFC2136{}),
+		"certificate.acme.dns.exec":    execSpec(&[]string{}),
+		"certificate.acme.dns.webhook": webhookSpec(&tlsterm.Webhook{}),
+
 		"listener.passive":        passiveSpec(&proxy.PassiveConfig{}),
 		"listener.active":         activeSpec(&proxy.ActiveConfig{}),
 		"upstream":                d.upstreamSpec(&Upstream{}),
@@ -70,13 +110,18 @@ func TestReferenceIsComplete(t *testing.T) {
 	})
 }
 
-func referenceBodies(t *testing.T) []*hclsyntax.Body {
+func referenceText(t *testing.T) string {
 	t.Helper()
 	text, err := os.ReadFile("reference.hcl")
 	if err != nil {
 		t.Fatal(err)
 	}
-	file, diags := hclsyntax.ParseConfig(text, "reference.hcl", hcl.InitialPos)
+	return string(text)
+}
+
+func referenceBodies(t *testing.T) []*hclsyntax.Body {
+	t.Helper()
+	file, diags := hclsyntax.ParseConfig([]byte(referenceText(t)), "reference.hcl", hcl.InitialPos)
 	if diags.HasErrors() {
 		t.Fatal(diags)
 	}
@@ -88,7 +133,8 @@ func referenceBodies(t *testing.T) []*hclsyntax.Body {
 func checkDocumented(t *testing.T, path string, s spec, bodies []*hclsyntax.Body, nested map[string]spec) {
 	t.Helper()
 	for _, a := range s.settings {
-		if a.later {
+		// Some secrets can only stand there instead of others.
+		if a.later || a.secret && strings.Contains(referenceText(t), a.name+" = env(") {
 			continue
 		}
 		if !slices.ContainsFunc(bodies, func(b *hclsyntax.Body) bool { return b.Attributes[a.name] != nil }) {

@@ -4,6 +4,7 @@ import (
 	"crypto/tls"
 	"errors"
 	"fmt"
+	"strings"
 	"time"
 
 	"github.com/hashicorp/hcl/v2"
@@ -99,7 +100,7 @@ func (d *decoder) tlsSpec(l *Listener) spec {
 				choice[bool]{"allow", true},
 			)},
 		},
-		blocks: []nested{d.later("client_certificates")},
+		blocks: []nested{{kind: "client_certificates", read: d.clientCertificates(l)}},
 	}
 }
 
@@ -130,11 +131,11 @@ func (d *decoder) certificate(b *hcl.Block) {
 	c := Certificate{Name: d.name(b), at: b.DefRange}
 	before := len(d.diags)
 	d.within(b, d.certificateSpec(&c))
-	switch {
-	case c.Files != nil && c.SelfSigned != nil:
-		d.errorf(b.DefRange, "Two kinds of certificate", "The certificate %q has both files and self_signed; keep one.", c.Name)
-	case c.Files == nil && c.SelfSigned == nil && len(d.diags) == before && !d.damaged:
-		d.errorf(b.DefRange, "Empty certificate", "The certificate %q needs one of the blocks files and self_signed.", c.Name)
+	switch kinds := c.kinds(); {
+	case len(kinds) > 1:
+		d.errorf(b.DefRange, "Two kinds of certificate", "The certificate %q has both %s; keep one.", c.Name, strings.Join(kinds, " and "))
+	case len(kinds) == 0 && len(d.diags) == before && !d.damaged:
+		d.errorf(b.DefRange, "Empty certificate", "The certificate %q needs one of the blocks acme, files and self_signed.", c.Name)
 	}
 	d.settings.Certificates = append(d.settings.Certificates, c)
 }
@@ -149,8 +150,23 @@ func (d *decoder) certificateSpec(c *Certificate) spec {
 			c.SelfSigned = &SelfSigned{Names: []string{"localhost", "127.0.0.1"}}
 			d.within(b, selfSignedSpec(c.SelfSigned))
 		}},
-		d.later("acme"),
+		{kind: "acme", read: d.acme(c)},
 	}}
+}
+
+// kinds lists the blocks that a certificate has.
+func (c Certificate) kinds() []string {
+	var kinds []string
+	if c.ACME != nil {
+		kinds = append(kinds, "acme")
+	}
+	if c.Files != nil {
+		kinds = append(kinds, "files")
+	}
+	if c.SelfSigned != nil {
+		kinds = append(kinds, "self_signed")
+	}
+	return kinds
 }
 
 func (d *decoder) filesSpec(f *Files) spec {

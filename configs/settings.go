@@ -12,7 +12,7 @@ import (
 	"github.com/ftpsproxy/ftpsproxy/tlsterm"
 )
 
-// DefaultStorage is where self-signed certificates are kept when the file does
+// DefaultStorage is where certificates of authorities and self-signed ones are kept when the file does
 // not say otherwise.
 const DefaultStorage = "/var/lib/ftpsproxy"
 
@@ -40,6 +40,8 @@ type Listener struct {
 	Upstream     Ref
 	Certificates []Ref
 	Policy       Ref // none: everything that the proxy understands is allowed
+	// Clients are asked for certificates; nil: they are not.
+	Clients *ClientCertificates
 
 	at            hcl.Range
 	addressAt     hcl.Range
@@ -77,12 +79,13 @@ type UpstreamTLS struct {
 	caAt     hcl.Range
 }
 
-// Certificate is one certificate block: exactly one of Files and SelfSigned is
-// set.
+// Certificate is one certificate block: exactly one of Files, SelfSigned and ACME
+// is set.
 type Certificate struct {
 	Name       string
 	Files      *Files
 	SelfSigned *SelfSigned
+	ACME       *ACME
 
 	at hcl.Range
 }

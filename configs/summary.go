@@ -49,6 +49,9 @@ func (s *Settings) summarise(b *strings.Builder, l Listener) {
 	if !c.Active.Enabled {
 		b.WriteString("  active mode off\n")
 	}
+	if l.Clients != nil {
+		fmt.Fprintf(b, "  client certificates %s\n", describeClients(l.Clients))
+	}
 	if c.TLS.AllowCCC {
 		b.WriteString("  CCC allowed\n")
 	}
@@ -143,6 +146,8 @@ func (s *Settings) origin(c Certificate) string {
 		return fmt.Sprintf("files %s and %s", c.Files.Cert, c.Files.Key)
 	case c.SelfSigned != nil:
 		return fmt.Sprintf("self-signed for %s, kept in %s", strings.Join(c.SelfSigned.Names, ", "), s.selfSignedDir(c.Name))
+	case c.ACME != nil:
+		return s.describeACME(c.ACME)
 	default:
 		return "none"
 	}

@@ -59,7 +59,7 @@ func TestUpstreamTLSFilesMustBeUsable(t *testing.T) {
 					t.Fatal(err)
 				}
 			}
-			_, built := s.Build()
+			_, built := s.Build(Environment{})
 			for _, diags := range []Diagnostics{s.Check(), built} {
 				text := strings.ToLower(printed(t, diags))
 				if !diags.HasErrors() || !strings.Contains(text, strings.ToLower(test.want)) || !strings.Contains(text, `in upstream "legacy"`) {

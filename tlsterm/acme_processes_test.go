@@ -28,10 +28,7 @@ func runACMEChild(arguments string) int {
 }
 
 func obtainInChild(arguments []string) (string, error) {
-	storage, err := FileStorage(arguments[0])
-	if err != nil {
-		return "", err
-	}
+	storage := FileStorage(arguments[0])
 	roots, err := Roots(arguments[2])
 	if err != nil {
 		return "", err

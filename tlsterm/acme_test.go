@@ -246,16 +246,13 @@ func TestACMESaysWhyItFailed(t *testing.T) {
 func TestACMERestartOrdersNothing(t *testing.T) {
 	a := newAuthority(t, authorityOptions{})
 	dir := t.TempDir()
-	storage, err := FileStorage(dir)
-	if err != nil {
-		t.Fatal(err)
-	}
+	storage := FileStorage(dir)
 	w := a.wish(t, storage, nil, "o.test").start(t)
 	w.await(t, ACMEReplaced)
 	first := w.certificate("")
 	w.Close()
 
-	err = filepath.WalkDir(dir, func(name string, entry fs.DirEntry, err error) error {
+	err := filepath.WalkDir(dir, func(name string, entry fs.DirEntry, err error) error {
 		if err != nil {
 			return err
 		}
@@ -316,10 +313,7 @@ func TestACMETwoOrderOnce(t *testing.T) {
 	dir := t.TempDir()
 	var both []*wish
 	for range 2 {
-		storage, err := FileStorage(dir)
-		if err != nil {
-			t.Fatal(err)
-		}
+		storage := FileStorage(dir)
 		both = append(both, a.wish(t, storage, nil, "p.test").start(t))
 	}
 	for _, w := range both {

@@ -64,6 +64,10 @@ type EAB struct {
 	MACKey Secret // base64url, as authorities hand it out
 }
 
+// A Solver puts the record of a challenge into a zone and takes it out again, see
+// [RFC2136], [ExecSolver] and [Webhook].
+type Solver = acmez.Solver
+
 // ACMEConfig says which certificates are wanted, from whom, and how control of
 // their names is proven.
 type ACMEConfig struct {
@@ -92,7 +96,7 @@ type ACMEConfig struct {
 
 	// DNS puts the records of DNS01 into the zone, see [RFC2136], [ExecSolver]
 	// and [Webhook].
-	DNS acmez.Solver
+	DNS Solver
 
 	// Profile is one of those that the authority's directory lists; empty: its
 	// default.

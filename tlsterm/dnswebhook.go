@@ -28,13 +28,13 @@ type Webhook struct {
 func (w Webhook) Solver() (acmez.Solver, error) {
 	u, err := url.Parse(w.URL)
 	if err != nil || u.Host == "" || u.User != nil || u.RawQuery != "" {
-		return nil, errors.New("webhook: give an https URL without a user, a password or a query")
+		return nil, errors.New("give an https URL without a user, a password or a query")
 	}
 	if u.Scheme != "https" && (u.Scheme != "http" || !isLoopback(u.Hostname())) {
-		return nil, fmt.Errorf("webhook: %s must be an https URL: whoever reads along could prove control of the names", u.Redacted())
+		return nil, fmt.Errorf("%s must be an https URL: whoever reads along could prove control of the names", u.Redacted())
 	}
 	if w.Username != "" && !w.Token.Empty() {
-		return nil, errors.New("webhook: give a user name and a password, or a token, not both")
+		return nil, errors.New("give a user name and a password, or a token, not both")
 	}
 	client := &http.Client{
 		Timeout: dnsPatience,

@@ -38,7 +38,7 @@ func TSIGAlgorithms() []string {
 // Solver checks the settings.
 func (r RFC2136) Solver() (acmez.Solver, error) {
 	if err := r.validate(); err != nil {
-		return nil, fmt.Errorf("rfc2136: %w", err)
+		return nil, err
 	}
 	if _, _, err := net.SplitHostPort(r.Server); err != nil {
 		r.Server = net.JoinHostPort(strings.Trim(r.Server, "[]"), "53")

@@ -17,14 +17,11 @@ import (
 )
 
 // FileStorage returns a storage for certificates, keys and accounts in dir,
-// which is made if need be. Folders have mode 0700 and files 0600. Several
-// processes may share dir: a lock excludes them all and ends with the process
-// that holds it, however that ends.
-func FileStorage(dir string) (certmagic.Storage, error) {
-	if err := os.MkdirAll(dir, 0o700); err != nil {
-		return nil, fmt.Errorf("storage: %w", err)
-	}
-	return &fileStorage{dir: dir, held: map[string]*os.File{}}, nil
+// which is made when there is something to keep. Folders have mode 0700 and
+// files 0600. Several processes may share dir: a lock excludes them all and ends
+// with the process that holds it, however that ends.
+func FileStorage(dir string) certmagic.Storage {
+	return &fileStorage{dir: dir, held: map[string]*os.File{}}
 }
 
 type fileStorage struct {

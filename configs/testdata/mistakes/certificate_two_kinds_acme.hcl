@@ -1,21 +1,12 @@
 listener "ftp" {
-  address     = ":21"
+  address     = "127.0.0.1:0"
   upstream    = "legacy"
   certificate = "main"
-
-  tls {
-    client_certificates {
-      mode = "require"
-    }
-  }
 }
-
 upstream "legacy" {
   address = "10.0.0.5:21"
 }
-
 certificate "main" {
-  self_signed {
-    names = ["localhost"]
-  }
+  acme { names = ["ftp.example.com"] }
+  self_signed {}
 }

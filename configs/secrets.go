@@ -1,0 +1,133 @@
+package configs
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"regexp"
+	"strings"
+
+	"github.com/hashicorp/hcl/v2"
+	"github.com/hashicorp/hcl/v2/hclsyntax"
+	"github.com/zclconf/go-cty/cty"
+	"github.com/zclconf/go-cty/cty/function"
+
+	"github.com/ftpsproxy/ftpsproxy/tlsterm"
+)
+
+// maxSecret bounds the file of a secret: keys and passwords are short, and a
+// mistaken path to a log must not become one.
+const maxSecret = 64 << 10
+
+// secret reads a password or a key. The check must not quote it.
+func secret(dst *tlsterm.Secret, check func(string) error) reader {
+	return func(v cty.Value, _ hcl.Range) error {
+		if v.Type() != cty.String {
+			return fmt.Errorf("the value must be text, env(\"NAME\") or file(\"path\"), not %s", kind(v.Type()))
+		}
+		text := v.AsString()
+		if text == "" {
+			return errors.New("the value must not be empty")
+		}
+		if check != nil {
+			if err := check(text); err != nil {
+				return err
+			}
+		}
+		*dst = tlsterm.NewSecret(text)
+		return nil
+	}
+}
+
+// oneLineSecret refuses what could not be sent in a line of a protocol.
+func oneLineSecret(s string) error {
+	if strings.ContainsFunc(s, func(r rune) bool { return r < ' ' || r == 0x7f }) {
+		return errors.New("the value holds a line break or another control character")
+	}
+	return nil
+}
+
+// secretFunctions are what a secret's value may call.
+func (d *decoder) secretFunctions() *hcl.EvalContext {
+	one := []function.Parameter{{Name: "name", Type: cty.String}}
+	dir := d.dir
+	return &hcl.EvalContext{Functions: map[string]function.Function{
+		"env": function.New(&function.Spec{Params: one, Type: function.StaticReturnType(cty.String),
+			Impl: func(args []cty.Value, _ cty.Type) (cty.Value, error) {
+				name := args[0].AsString()
+				text := os.Getenv(name)
+				if text == "" {
+					return cty.UnknownVal(cty.String), function.NewArgErrorf(0, "the environment variable %s is not set", name)
+				}
+				return cty.StringVal(text), nil
+			}}),
+		"file": function.New(&function.Spec{Params: one, Type: function.StaticReturnType(cty.String),
+			Impl: func(args []cty.Value, _ cty.Type) (cty.Value, error) {
+				text, err := readSecret(dir, args[0].AsString())
+				if err != nil {
+					return cty.UnknownVal(cty.String), function.NewArgError(0, err)
+				}
+				return cty.StringVal(text), nil
+			}}),
+	}}
+}
+
+// readSecret reads a file; a relative name belongs to the configuration's
+// folder. The line break that editors put at the end is no part of a secret.
+func readSecret(dir, name string) (string, error) {
+	if !filepath.IsAbs(name) {
+		name = filepath.Join(dir, name)
+	}
+	f, err := os.Open(name)
+	if err != nil {
+		return "", err
+	}
+	defer f.Close()
+	text, err := io.ReadAll(io.LimitReader(f, maxSecret+1))
+	switch {
+	case err != nil:
+		return "", err
+	case len(text) > maxSecret:
+		return "", fmt.Errorf("%s is larger than %d bytes", name, maxSecret)
+	}
+	return strings.TrimRight(string(text), "\r\n"), nil
+}
+
+// secretText finds secrets that stand in a text as they are, also where a
+// syntax error hides what they belong to. A key with a dot is a file's name.
+var secretText = regexp.MustCompile(`\b(?:mac_key|login_password|password|token|key)\s*=\s*"([^"\n]*)`)
+
+// hideSecrets returns a copy of a file's text, of the same length, for the
+// snippets in diagnostics.
+func hideSecrets(text []byte) []byte {
+	shown := bytes.Clone(text)
+	for _, m := range secretText.FindAllSubmatchIndex(text, -1) {
+		if value := shown[m[2]:m[3]]; !bytes.HasPrefix(shown[m[0]:], []byte("key")) || !bytes.Contains(value, []byte(".")) {
+			hide(value)
+		}
+	}
+	return shown
+}
+
+// hideSecret keeps the value of a setting out of diagnostics, unless it only
+// says where the secret is.
+func (d *decoder) hideSecret(e hcl.Expression) {
+	if call, ok := e.(*hclsyntax.FunctionCallExpr); ok && (call.Name == "env" || call.Name == "file") {
+		return
+	}
+	at := e.Range()
+	if f := d.settings.sources[at.Filename]; f != nil && at.CanSliceBytes(f.Bytes) {
+		hide(at.SliceBytes(f.Bytes))
+	}
+}
+
+func hide(text []byte) {
+	for i, c := range text {
+		if c != '"' && c != '\n' && c != '\r' {
+			text[i] = '*'
+		}
+	}
+}

@@ -1,0 +1,17 @@
+listener "ftp" {
+  address     = "127.0.0.1:0"
+  upstream    = "legacy"
+  certificate = "main"
+}
+upstream "legacy" {
+  address = "10.0.0.5:21"
+}
+certificate "main" {
+  acme {
+    names     = ["192.0.2.1"]
+    challenge = "dns-01"
+    dns {
+      exec { command = ["/bin/true"] }
+    }
+  }
+}

@@ -1,0 +1,14 @@
+listener "ftp" {
+  address     = "127.0.0.1:0"
+  upstream    = "legacy"
+  certificate = "main"
+}
+upstream "legacy" {
+  address = "10.0.0.5:21"
+}
+certificate "main" {
+  acme {
+    names = ["ftp.example.com"]
+    eab { key = "kid-1", mac_key = "bmV2ZXItc2hvd24" }
+  }
+}
