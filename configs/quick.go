@@ -1,12 +1,15 @@
 package configs
 
 import (
+	"errors"
 	"fmt"
 	"path/filepath"
+
+	"github.com/ftpsproxy/ftpsproxy/tlsterm"
 )
 
 // Quick is a configuration made of a few values instead of a file: one explicit
-// listener with a self-signed certificate in front of one plain FTP server.
+// listener in front of one plain FTP server.
 type Quick struct {
 	// To is the upstream's host:port.
 	To string
@@ -15,6 +18,9 @@ type Quick struct {
 	// Names are what the certificate is valid for: host names and IP addresses.
 	// None: this machine's own, for trials.
 	Names []string
+	// Email, if it is set, has the certificate ordered from Let's Encrypt, for its
+	// account.
+	Email string
 	// Storage is the folder that keeps the certificate.
 	Storage string
 }
@@ -35,7 +41,25 @@ func (q Quick) Settings() (*Settings, error) {
 			return nil, fmt.Errorf("%q is neither a host name nor an IP address", name)
 		}
 	}
-	return q.settings(to, from)
+	if q.Email != "" && len(q.Names) == 0 {
+		return nil, errors.New("a certificate of Let's Encrypt needs a name: give --name as well")
+	}
+	s, err := q.settings(to, from)
+	if err != nil || q.Email == "" {
+		return s, err
+	}
+	return s, q.order(s)
+}
+
+// order replaces the self-signed certificate.
+func (q Quick) order(s *Settings) error {
+	acme := &ACME{Names: q.Names, Email: q.Email, CA: tlsterm.LetsEncrypt, Address: defaultChallengeAddress(tlsterm.HTTP01)}
+	if err := acme.config().Validate(); err != nil {
+		return err
+	}
+	s.Certificates = []Certificate{{Name: "letsencrypt", ACME: acme}}
+	s.Listeners[0].Certificates = []Ref{{Name: "letsencrypt"}}
+	return nil
 }
 
 func (q Quick) settings(to, from string) (*Settings, error) {

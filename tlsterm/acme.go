@@ -110,6 +110,9 @@ func acmePause(attempt int) time.Duration {
 	return 6 * time.Hour
 }
 
+// Names returns the names, in their usual spelling.
+func (a *ACME) Names() []string { return slices.Clone(a.cfg.Names) }
+
 // Certificate implements [Source].
 func (a *ACME) Certificate(hello *tls.ClientHelloInfo) (*tls.Certificate, error) {
 	return a.source.Certificate(hello)

@@ -229,3 +229,17 @@ func writeAtomically(name string, data []byte) error {
 	}
 	return err
 }
+
+// FindSelfSigned returns the certificate that [SelfSigned] would serve without
+// making one; nil when it would.
+func FindSelfSigned(dir string, names []string) *tls.Certificate {
+	names, err := canonicalNames(names)
+	if err != nil {
+		return nil
+	}
+	data, err := os.ReadFile(filepath.Join(dir, selfSignedName(names)))
+	if err != nil {
+		return nil
+	}
+	return usable(data, names)
+}

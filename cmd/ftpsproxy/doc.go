@@ -4,10 +4,12 @@
 //	run      serve, by a configuration file or by a few flags
 //	demo     serve a folder with an FTP server of our own behind the proxy
 //	check    say what is wrong with a configuration, or what would run
+//	certificates
+//	         show where certificates stand, or obtain one now
 //	version  say what was built
 //
 // Here is wiring only: flags, signals, exit codes and what goes to which
 // stream. Read main.go, then process.go (a server from its first listener to
-// its last session), then run.go. What a configuration means is the business of
+// its last session), then run.go; orders.go and watch.go keep certificates going. What a configuration means is the business of
 // package configs, what happens in a session that of package proxy.
 package main

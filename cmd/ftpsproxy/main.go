@@ -34,7 +34,7 @@ func rootCommand() *cobra.Command {
 		SilenceUsage:  true,
 		SilenceErrors: true,
 	}
-	root.AddCommand(runCommand(), demoCommand(), checkCommand(), policyCommand(), versionCommand())
+	root.AddCommand(runCommand(), demoCommand(), checkCommand(), policyCommand(), certificatesCommand(), versionCommand())
 	return root
 }
 

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"time"
 
 	"github.com/spf13/cobra"
 	"go.uber.org/zap"
@@ -29,9 +30,11 @@ One line "listening NAME ADDRESS" per listener goes to standard output once it
 accepts connections; the log goes where the configuration says.
 
 With --to no file is needed: explicit FTPS with a self-signed certificate in
-front of one plain FTP server.`,
+front of one plain FTP server. With --name and --email the certificate comes from
+Let's Encrypt, which asks for it at port 80.`,
 		Example: `  ftpsproxy run --config /etc/ftpsproxy/ftpsproxy.hcl
-  ftpsproxy run --to 10.0.0.5:21 --from :2121 --name ftp.example.com`,
+  ftpsproxy run --to 10.0.0.5:21 --from :2121 --name ftp.example.com
+  ftpsproxy run --to 10.0.0.5:21 --from :21 --name ftp.example.com --email ops@example.com`,
 		Args: cobra.NoArgs,
 		RunE: func(c *cobra.Command, _ []string) error {
 			load, err := loader(path, name, quick)
@@ -45,9 +48,10 @@ front of one plain FTP server.`,
 	c.Flags().StringVar(&quick.To, "to", "", "plain FTP server to stand in front of, as `HOST:PORT`")
 	c.Flags().StringVar(&quick.From, "from", ":2121", "with --to: `ADDRESS` to listen at")
 	c.Flags().StringVar(&name, "name", "", "with --to: host `NAME` that the certificate is made for (default: this machine's loopback names)")
+	c.Flags().StringVar(&quick.Email, "email", "", "with --name: e-mail `ADDRESS` of the account with Let's Encrypt, which then issues the certificate")
 	c.Flags().StringVar(&quick.Storage, "storage", "", "with --to: `FOLDER` that keeps the certificate (default: in the user's state folder)")
 	c.MarkFlagsMutuallyExclusive("config", "to")
-	for _, flag := range []string{"from", "name", "storage"} {
+	for _, flag := range []string{"from", "name", "email", "storage"} {
 		c.MarkFlagsMutuallyExclusive("config", flag)
 	}
 	return c
@@ -100,7 +104,8 @@ func stateFolder() (string, error) {
 }
 
 func run(ctx context.Context, load loadFunc) error {
-	settings, built, err := build(load)
+	var o orders
+	settings, built, err := build(load, o.environment())
 	if err != nil {
 		return err
 	}
@@ -113,17 +118,27 @@ func run(ctx context.Context, load loadFunc) error {
 	if err != nil {
 		return err
 	}
+	o.log, o.reminded = logging.Logger, time.Now()
+	if err := o.start(ctx, built.ACME); err != nil {
+		return err
+	}
+	o.follow(built.ACME)
+	defer o.follow(nil)
 	w := watcher{log: logging.Logger, watched: built.Watch}
-	r := reloader{load: load, server: server, logging: logging, log: settings.Log, watcher: &w}
-	return process{server: server, log: logging.Logger, announce: printListeners, reload: r.reload, look: w.look}.run(ctx)
+	r := reloader{load: load, server: server, logging: logging, log: settings.Log, watcher: &w, orders: &o}
+	look := func() {
+		w.look()
+		o.look(time.Now())
+	}
+	return process{server: server, log: logging.Logger, announce: printListeners, reload: r.reload, look: look}.run(ctx)
 }
 
-func build(load loadFunc) (*configs.Settings, configs.Built, error) {
+func build(load loadFunc, env configs.Environment) (*configs.Settings, configs.Built, error) {
 	settings, err := load()
 	if err != nil {
 		return nil, configs.Built{}, err
 	}
-	built, diags := settings.Build()
+	built, diags := settings.Build(env)
 	printDiagnostics(diags)
 	if diags.HasErrors() {
 		return nil, configs.Built{}, errPrinted
@@ -140,6 +155,7 @@ type reloader struct {
 	// configuration is broken, since it may have been rotated.
 	log     configs.Log
 	watcher *watcher
+	orders  *orders
 }
 
 func (r *reloader) reload() {
@@ -160,13 +176,18 @@ func (r *reloader) reload() {
 // apply gives a clean configuration to the server; anything else changes
 // nothing.
 func (r *reloader) apply() error {
-	settings, built, err := build(r.load)
+	settings, built, err := build(r.load, r.orders.environment())
 	if err != nil {
 		return err
 	}
-	if err := r.server.Reload(built.Proxy); err != nil {
+	if err := r.orders.start(context.Background(), built.ACME); err != nil {
 		return err
 	}
+	if err := r.server.Reload(built.Proxy); err != nil {
+		closeAll(built.ACME)
+		return err
+	}
+	r.orders.follow(built.ACME)
 	r.log = settings.Log
 	r.watcher.follow(built.Watch)
 	return nil

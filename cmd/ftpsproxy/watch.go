@@ -25,23 +25,23 @@ func (w *watcher) look() {
 		changed, err := c.Source.Reload()
 		switch {
 		case err != nil:
-			w.complain(c.Name, err)
+			w.complain(c, err)
 			continue
 		case changed:
-			w.log.Info("certificate replaced", zap.String("certificate", c.Name))
+			w.log.Info(c.What+" replaced", zap.String("certificate", c.Name))
 		}
-		delete(w.failures, c.Name)
+		delete(w.failures, c.What+c.Name)
 	}
 }
 
 // complain waits for the second look: between the writing of a certificate and
 // of its key the two do not match. It does not repeat itself.
-func (w *watcher) complain(name string, err error) {
+func (w *watcher) complain(c configs.Watched, err error) {
 	if w.failures == nil {
 		w.failures = map[string]int{}
 	}
-	w.failures[name]++
-	if w.failures[name] == 2 {
-		w.log.Warn("certificate not replaced", zap.String("certificate", name), zap.Error(err))
+	w.failures[c.What+c.Name]++
+	if w.failures[c.What+c.Name] == 2 {
+		w.log.Warn(c.What+" not replaced", zap.String("certificate", c.Name), zap.Error(err))
 	}
 }

@@ -1,0 +1,81 @@
+package main
+
+import (
+	"context"
+	"time"
+
+	"go.uber.org/zap"
+
+	"github.com/ftpsproxy/ftpsproxy/configs"
+	"github.com/ftpsproxy/ftpsproxy/tlsterm"
+)
+
+// reminder is how often the log says what certificates are being waited for.
+const reminder = time.Minute
+
+// orders keeps the certificates of authorities going, from one configuration to
+// the next.
+type orders struct {
+	log        *zap.Logger
+	challenges tlsterm.Challenges
+	running    []configs.Ordered
+	reminded   time.Time
+}
+
+func (o *orders) environment() configs.Environment {
+	return configs.Environment{Challenges: &o.challenges, Observe: o.observe}
+}
+
+// observe logs what happens to a certificate. Steps are for who wants to know
+// why it takes so long.
+func (o *orders) observe(certificate string, e tlsterm.ACMEEvent) {
+	fields := []zap.Field{zap.String("certificate", certificate), zap.String("name", e.Name)}
+	switch e.Kind {
+	case tlsterm.ACMEReplaced:
+		o.log.Info("certificate replaced", append(fields, zap.String("state", e.Text))...)
+	case tlsterm.ACMEFailed:
+		o.log.Warn("certificate not obtained", append(fields, zap.String("error", e.Text))...)
+	case tlsterm.ACMEStep:
+		o.log.Debug("certificate ordered", append(fields, zap.String("state", e.Text))...)
+	}
+}
+
+// start starts all of a configuration, or none: the error names an address that
+// cannot be had.
+func (o *orders) start(ctx context.Context, ordered []configs.Ordered) error {
+	for i, a := range ordered {
+		if err := a.ACME.Start(ctx); err != nil {
+			closeAll(ordered[:i])
+			return err
+		}
+	}
+	return nil
+}
+
+// follow ends what the configuration before has started. What both have in
+// common was never interrupted: the storage and the addresses are shared.
+func (o *orders) follow(ordered []configs.Ordered) {
+	closeAll(o.running)
+	o.running = ordered
+}
+
+func closeAll(ordered []configs.Ordered) {
+	for _, a := range ordered {
+		a.ACME.Close()
+	}
+}
+
+// look reminds now and then of certificates that are not there yet.
+func (o *orders) look(now time.Time) {
+	if now.Sub(o.reminded) < reminder {
+		return
+	}
+	o.reminded = now
+	for _, a := range o.running {
+		for _, s := range a.ACME.Status(context.Background()) {
+			if s.Waiting != "" {
+				o.log.Warn("waiting for a certificate", zap.String("certificate", a.Name), zap.String("name", s.Name), zap.String("state", s.Waiting))
+			}
+		}
+	}
+}
