@@ -39,6 +39,8 @@ type Target struct {
 	Version uint16
 	// CA is a PEM file with the certificate to trust.
 	CA string
+	// Cert and Key are PEM files of the client's own certificate; empty: none.
+	Cert, Key string
 }
 
 // Op is one thing that a client is asked to do.

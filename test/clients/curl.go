@@ -98,6 +98,9 @@ func (c Curl) session(target Target) string {
 	if target.TLS != Plain {
 		lines = append(lines, "cacert = "+quote(target.CA))
 	}
+	if target.Cert != "" {
+		lines = append(lines, "cert = "+quote(target.Cert), "key = "+quote(target.Key))
+	}
 	// Both demand TLS; together, the first alone would count.
 	switch {
 	case target.TLS == Plain:

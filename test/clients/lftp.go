@@ -53,6 +53,8 @@ func (c LFTP) session(target Target) string {
 		"set ssl:verify-certificate yes",
 		"set ssl:check-hostname yes",
 		"set ssl:ca-file " + quote(target.CA),
+		"set ssl:cert-file " + quote(target.Cert),
+		"set ssl:key-file " + quote(target.Key),
 		fmt.Sprintf("open -u %s,%s %s://%s", target.User, target.Password, scheme, target.hostPort()),
 		"",
 	}, "\n")

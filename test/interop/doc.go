@@ -20,6 +20,9 @@
 //	reuse_test.go      servers and proxies that insist on resumed TLS sessions
 //	limits_test.go     what servers cannot do; clients.Limits has the clients' part
 //	bulk_test.go       a gibibyte, and a thousand files in a session
+//	authority_test.go  an authority that issues certificates by ACME
+//	certificates_test.go
+//	                   certificates from it, of clients, and replaced in a transfer
 //	example_test.go    what people copy from manuals, and a certificate of its own
 //
 // Bytes are compared where they ended: on the server's disk, or the client's.

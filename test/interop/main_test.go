@@ -31,7 +31,10 @@ func runTests(m *testing.M) int {
 	defer os.RemoveAll(dir)
 	// Sessions wait more than they compute: for a server's slow login, or for
 	// curl, which pauses before some of its data connections.
-	for _, err := range []error{os.Setenv(folder, dir), flag.Set("test.parallel", "6")} {
+	for _, err := range []error{
+		os.Setenv(folder, dir), flag.Set("test.parallel", "6"),
+		os.Setenv("PEBBLE_VA_NOSLEEP", "1"), os.Setenv("PEBBLE_AUTHZREUSE", "0"),
+	} {
 		if err != nil {
 			fmt.Fprintln(os.Stderr, err)
 			return 1

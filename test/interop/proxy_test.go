@@ -26,12 +26,15 @@ type front struct {
 	tls      string          // more lines in the tls block of the listeners
 	upstream string          // more lines in the tls block of the upstream
 	pki      *machine.PKI    // absent: self_signed
+	acme     string          // instead of both: the block acme of the certificate
+	storage  string          // the storage folder; absent: one of its own
 }
 
 // A proxy is the program under test, running.
 type proxy struct {
 	front
 	process  *machine.Process
+	file     string // its configuration
 	passive  []machine.Block
 	explicit netip.AddrPort
 	implicit netip.AddrPort
@@ -43,12 +46,12 @@ type proxy struct {
 func startProxy(t *testing.T, f front) *proxy {
 	t.Helper()
 	p := &proxy{front: f, passive: []machine.Block{machine.Ports(t), machine.Ports(t)}}
-	config := filepath.Join(t.TempDir(), "ftpsproxy.hcl")
-	if err := os.WriteFile(config, []byte(p.config(t)), 0o600); err != nil {
+	p.file = filepath.Join(t.TempDir(), "ftpsproxy.hcl")
+	if err := os.WriteFile(p.file, []byte(p.config(t)), 0o600); err != nil {
 		t.Fatal(err)
 	}
 	// The context outlives the test's own, which ends before the cleanups run.
-	cmd := program(t).Command(context.Background(), "run", "--config", config)
+	cmd := program(t).Command(context.Background(), "run", "--config", p.file)
 	read, write, err := os.Pipe()
 	if err != nil {
 		t.Fatal(err)
@@ -84,6 +87,13 @@ listener %[1]q {
 	if p.pki != nil {
 		certificate = fmt.Sprintf("files {\n    cert = %q\n    key = %q\n  }", p.pki.Cert, p.pki.Key)
 	}
+	if p.acme != "" {
+		certificate = p.acme
+	}
+	storage := p.storage
+	if storage == "" {
+		storage = filepath.Join(t.TempDir(), "storage")
+	}
 	mode := p.dataMode
 	if mode == "" {
 		mode = "passive"
@@ -98,7 +108,7 @@ certificate "main" {
   %s
 }
 storage { dir = %q }
-`, p.server.Addr, mode, p.upstreamTLS(), certificate, filepath.Join(t.TempDir(), "storage"))
+`, p.server.Addr, mode, p.upstreamTLS(), certificate, storage)
 	return b.String()
 }
 
@@ -148,6 +158,27 @@ func (p *proxy) awaitListeners(t *testing.T, out *os.File) {
 	// A full pipe would stop the proxy.
 	go func() { _, _ = io.Copy(io.Discard, r) }()
 	if err := out.SetReadDeadline(time.Time{}); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// hangUp has the proxy read its configuration again.
+func (p *proxy) hangUp(t *testing.T) {
+	t.Helper()
+	if err := syscall.Kill(p.process.PID(), syscall.SIGHUP); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// awaitLog waits until the words stand in so many lines of the log.
+func (p *proxy) awaitLog(t *testing.T, words string, times int) {
+	t.Helper()
+	if err := p.process.Await(func() error {
+		if n := strings.Count(p.process.Log(), words); n < times {
+			return fmt.Errorf("the log has %q %d times, want %d", words, n, times)
+		}
+		return nil
+	}); err != nil {
 		t.Fatal(err)
 	}
 }

@@ -30,6 +30,8 @@ def connect(work):
         context = ssl.create_default_context(cafile=target["CA"])
         if target["Version"]:
             context.minimum_version = context.maximum_version = ssl.TLSVersion(target["Version"])
+        if target["Cert"]:
+            context.load_cert_chain(target["Cert"], target["Key"])
         kind = ImplicitTLS if target["TLS"] == "implicit" else ftplib.FTP_TLS
         session = kind(context=context)
     session.set_debuglevel(1)
