@@ -33,7 +33,7 @@ func runTests(m *testing.M) int {
 	// curl, which pauses before some of its data connections.
 	for _, err := range []error{
 		os.Setenv(folder, dir), flag.Set("test.parallel", "6"),
-		os.Setenv("PEBBLE_VA_NOSLEEP", "1"), os.Setenv("PEBBLE_AUTHZREUSE", "0"),
+		os.Setenv("PEBBLE_VA_NOSLEEP", "1"), os.Setenv("PEBBLE_AUTHZREUSE", "0"), os.Setenv("PEBBLE_WFE_NONCEREJECT", "0"),
 	} {
 		if err != nil {
 			fmt.Fprintln(os.Stderr, err)
