@@ -5,10 +5,12 @@ import (
 	"crypto/tls"
 	"errors"
 	"fmt"
+	"io/fs"
 	"net"
 	"slices"
 	"strings"
 	"sync"
+	"syscall"
 	"time"
 
 	"github.com/caddyserver/certmagic"
@@ -140,8 +142,13 @@ func (a *ACME) Start(ctx context.Context) error {
 		return err
 	}
 	for _, k := range a.stewards {
+		if err := k.load(ctx); errors.Is(err, fs.ErrPermission) || errors.Is(err, syscall.ENOTDIR) {
+			release.release()
+			return fmt.Errorf("certificates cannot be kept: %w", err)
+		}
+	}
+	for _, k := range a.stewards {
 		k.open(release.address)
-		k.load(ctx)
 	}
 	ctx, a.cancel = context.WithCancel(context.WithoutCancel(ctx))
 	a.release = release.release

@@ -179,6 +179,25 @@ func TestACMEReplacesRevoked(t *testing.T) {
 	}
 }
 
+// A renewal that fails takes nothing away, and the status says why it fails.
+func TestACMEFailedRenewalKeepsTheCertificate(t *testing.T) {
+	a := newAuthority(t, authorityOptions{})
+	w := a.wish(t, newStorage(t), nil, "kept.test").start(t)
+	w.await(t, ACMEReplaced)
+	first := w.certificate("")
+	if err := a.db.AddBlockedDomain("kept.test"); err != nil {
+		t.Fatal(err)
+	}
+	a.revoke(t, first)
+	why := w.await(t, ACMEFailed).Text
+	if cert := w.certificate(""); cert == nil || !bytes.Equal(first.Certificate[0], cert.Certificate[0]) {
+		t.Error("the certificate is gone")
+	}
+	if s := w.Status(t.Context())[0]; !s.Ready() || !strings.Contains(s.Waiting, why) || !strings.Contains(why, "issues nothing for kept.test") {
+		t.Errorf("%q, %+v", why, s)
+	}
+}
+
 func TestACMEAuthorityComesBack(t *testing.T) {
 	a := newAuthority(t, authorityOptions{})
 	a.down.Store(true)
@@ -305,6 +324,51 @@ func TestACMEExpiredIsNotServed(t *testing.T) {
 	a.down.Store(false)
 	w.await(t, ACMEReplaced)
 	a.verify(t, w, "expired.test")
+}
+
+// A process that ends while it writes leaves a certificate with another's key:
+// a new one is ordered.
+func TestACMERepairsADamagedStorage(t *testing.T) {
+	a := newAuthority(t, authorityOptions{})
+	storage := newStorage(t)
+	w := a.wish(t, storage, nil, "torn.test").start(t)
+	w.await(t, ACMEReplaced)
+	w.Close()
+	authority := (&certmagic.ACMEIssuer{CA: a.url}).IssuerKey()
+	if err := storage.Store(t.Context(), certmagic.StorageKeys.SitePrivateKey(authority, "torn.test"), newCert(t, "torn.test").keyPEM); err != nil {
+		t.Fatal(err)
+	}
+	again := a.wish(t, storage, nil, "torn.test").start(t)
+	if again.certificate("") != nil {
+		t.Error("a certificate without its key is served")
+	}
+	again.await(t, ACMEReplaced)
+	a.verify(t, again, "torn.test")
+}
+
+func TestACMEUnusableStorage(t *testing.T) {
+	a := newAuthority(t, authorityOptions{})
+	file := filepath.Join(t.TempDir(), "file")
+	writeFile(t, file, nil)
+	w := a.wish(t, FileStorage(file), nil, "storage.test")
+	if err := w.Start(t.Context()); err == nil || !strings.Contains(err.Error(), "certificates cannot be kept") || !strings.Contains(err.Error(), file) {
+		t.Errorf("%v", err)
+	}
+}
+
+// Attempts are a minute apart at first and six hours at last.
+func TestACMEPause(t *testing.T) {
+	var before time.Duration
+	for attempt := 1; attempt < 40; attempt++ {
+		pause := acmePause(attempt)
+		if pause < before || pause < time.Minute || pause > 6*time.Hour {
+			t.Errorf("after %d failures: %v, before that %v", attempt, pause, before)
+		}
+		before = pause
+	}
+	if acmePause(1) != time.Minute || before != 6*time.Hour {
+		t.Errorf("%v to %v", acmePause(1), before)
+	}
 }
 
 // Two that share a storage: one orders, the other finds the certificate.

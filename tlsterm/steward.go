@@ -100,11 +100,12 @@ func (k *steward) challengeCert(hello *tls.ClientHelloInfo) *tls.Certificate {
 
 // load serves what the storage has, so that a restart does not wait for anybody.
 // An expired certificate is not served: to clients there is none yet.
-func (k *steward) load(ctx context.Context) {
+func (k *steward) load(ctx context.Context) error {
 	stored, err := k.stored(ctx)
 	if err == nil && time.Now().Before(stored.cert.Leaf.NotAfter) {
 		k.serve(stored.cert)
 	}
+	return err
 }
 
 // run looks at the certificate now and then until ctx ends.
@@ -148,6 +149,9 @@ func (k *steward) shortest() time.Duration { return min(k.acme.every, time.Secon
 // authority says about its renewal (ARI) and its revocation (OCSP), and order
 // one if need be. It returns when that is done or has failed once.
 func (k *steward) round(ctx context.Context, failed int) error {
+	if err := k.repair(ctx); err != nil {
+		return err
+	}
 	// After failures the issuer turns to the authority's test directory first.
 	ctx = context.WithValue(ctx, certmagic.AttemptsCtxKey, &failed)
 	m := k.magic.Load()
@@ -167,8 +171,7 @@ func (k *steward) obtainNow(ctx context.Context) error {
 	if err := k.magic.Load().config.RenewCertSync(ctx, k.name, true); err != nil {
 		return errorText(k.explain(err))
 	}
-	k.load(ctx)
-	return nil
+	return k.load(ctx)
 }
 
 // serve shows cert to sessions to come. The same certificate with a newer OCSP

@@ -24,6 +24,34 @@ type stored struct {
 	ari  acme.RenewalInfo
 }
 
+// errDamaged reports files in the storage that do not belong together.
+var errDamaged = errors.New("damaged certificate in the storage")
+
+// repair removes files that do not belong together: a process has ended between
+// the writing of one and of the next. certmagic would complain of them for ever.
+// Under the lock of orders nobody is writing.
+func (k *steward) repair(ctx context.Context) error {
+	if _, err := k.stored(ctx); !errors.Is(err, errDamaged) {
+		return nil
+	}
+	s := k.acme.env.Storage
+	lock := "issue_cert_" + k.name // as certmagic names it
+	if err := s.Lock(ctx, lock); err != nil {
+		return err
+	}
+	defer func() { _ = s.Unlock(context.WithoutCancel(ctx), lock) }() // a process that ends lets go as well
+	if _, err := k.stored(ctx); !errors.Is(err, errDamaged) {
+		return nil
+	}
+	k.step("a damaged certificate is removed from the storage")
+	authority := (&certmagic.ACMEIssuer{CA: k.acme.cfg.Directory}).IssuerKey()
+	return errors.Join(
+		s.Delete(ctx, certmagic.StorageKeys.SiteMeta(authority, k.name)),
+		s.Delete(ctx, certmagic.StorageKeys.SiteCert(authority, k.name)),
+		s.Delete(ctx, certmagic.StorageKeys.SitePrivateKey(authority, k.name)),
+	)
+}
+
 // stored reads the certificate without asking anybody.
 func (k *steward) stored(ctx context.Context) (stored, error) {
 	s := k.acme.env.Storage
@@ -38,7 +66,7 @@ func (k *steward) stored(ctx context.Context) (stored, error) {
 	}
 	cert, err := tls.X509KeyPair(certPEM, keyPEM)
 	if err != nil {
-		return stored{}, fmt.Errorf("stored certificate for %s: %w", k.name, err)
+		return stored{}, fmt.Errorf("%w for %s: %w", errDamaged, k.name, err)
 	}
 	found := stored{cert: &cert}
 	meta, err := s.Load(ctx, certmagic.StorageKeys.SiteMeta(authority, k.name))
