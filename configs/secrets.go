@@ -55,7 +55,8 @@ func (d *decoder) secretFunctions() *hcl.EvalContext {
 	one := []function.Parameter{{Name: "name", Type: cty.String}}
 	dir := d.dir
 	return &hcl.EvalContext{Functions: map[string]function.Function{
-		"env": function.New(&function.Spec{Params: one, Type: function.StaticReturnType(cty.String),
+		"env": function.New(&function.Spec{
+			Params: one, Type: function.StaticReturnType(cty.String),
 			Impl: func(args []cty.Value, _ cty.Type) (cty.Value, error) {
 				name := args[0].AsString()
 				text := os.Getenv(name)
@@ -63,15 +64,18 @@ func (d *decoder) secretFunctions() *hcl.EvalContext {
 					return cty.UnknownVal(cty.String), function.NewArgErrorf(0, "the environment variable %s is not set", name)
 				}
 				return cty.StringVal(text), nil
-			}}),
-		"file": function.New(&function.Spec{Params: one, Type: function.StaticReturnType(cty.String),
+			},
+		}),
+		"file": function.New(&function.Spec{
+			Params: one, Type: function.StaticReturnType(cty.String),
 			Impl: func(args []cty.Value, _ cty.Type) (cty.Value, error) {
 				text, err := readSecret(dir, args[0].AsString())
 				if err != nil {
 					return cty.UnknownVal(cty.String), function.NewArgError(0, err)
 				}
 				return cty.StringVal(text), nil
-			}}),
+			},
+		}),
 	}}
 }
 

@@ -2,6 +2,7 @@ package proxy
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
 	"strings"
 	"time"
@@ -10,6 +11,7 @@ import (
 
 	"github.com/ftpsproxy/ftpsproxy/ftpparse"
 	"github.com/ftpsproxy/ftpsproxy/policy"
+	"github.com/ftpsproxy/ftpsproxy/tlsterm"
 )
 
 // policing is where a session stands with its listener's policy.
@@ -210,6 +212,9 @@ func (s *session) request(c ftpparse.Command) policy.Request {
 	switch {
 	case c.Verb == "USER":
 		q.User = c.Argument
+		if name, _, ok := s.loginName(c.Argument); ok {
+			q.User = name // a certificate's may stand in for it
+		}
 	case s.phase != phaseReady:
 		q.User = s.account.claimed
 	}
@@ -218,6 +223,21 @@ func (s *session) request(c ftpparse.Command) policy.Request {
 		q.TLS.SessionReused = s.security.binding.LatestResumed()
 	}
 	return q
+}
+
+// tlsFacts is what the policy may know of a control connection's TLS.
+func tlsFacts(cs tls.ConnectionState, c tlsterm.ClientCertificate) policy.TLS {
+	f := policy.TLS{
+		Active: true, Version: "1.2", Cipher: tls.CipherSuiteName(cs.CipherSuite), SNI: cs.ServerName,
+		Certificate: policy.Certificate{
+			Subject: c.Subject, CN: c.CommonName, Emails: c.Emails, DNS: c.DNSNames,
+			Serial: c.Serial, Issuer: c.Issuer, SHA256: c.SHA256,
+		},
+	}
+	if cs.Version == tls.VersionTLS13 {
+		f.Version = "1.3"
+	}
+	return f
 }
 
 func dataLevel(private bool) string {

@@ -2,7 +2,6 @@ package proxy
 
 import (
 	"context"
-	"crypto/tls"
 	"errors"
 	"fmt"
 
@@ -26,6 +25,7 @@ type security struct {
 
 // forget wipes what ties data connections to the session.
 func (y *security) forget() {
+	y.facts = policy.TLS{}
 	if y.binding != nil {
 		y.binding.Reset()
 	}
@@ -53,16 +53,8 @@ func (s *session) secure(ctx context.Context) error {
 		return atSide(sideClient, "handshake", err)
 	}
 	s.client.use(conn, conn)
-	s.security.facts = factsOf(conn.ConnectionState())
+	s.security.facts = tlsFacts(conn.ConnectionState(), s.security.binding.Client())
 	return nil
-}
-
-func factsOf(cs tls.ConnectionState) policy.TLS {
-	f := policy.TLS{Active: true, Version: "1.2", Cipher: tls.CipherSuiteName(cs.CipherSuite), SNI: cs.ServerName}
-	if cs.Version == tls.VersionTLS13 {
-		f.Version = "1.3"
-	}
-	return f
 }
 
 // unsecure ends TLS and goes on in clear text.
@@ -78,7 +70,7 @@ func (s *session) unsecure(ctx context.Context) error {
 		return atSide(sideClient, "end TLS", err)
 	}
 	s.client.use(conn, nil)
-	s.security.facts = policy.TLS{}
+	s.security.facts = policy.TLS{Certificate: s.security.facts.Certificate} // which data connections still show
 	return nil
 }
 

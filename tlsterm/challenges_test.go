@@ -168,7 +168,7 @@ func TestWhoAnswersTLSALPN(t *testing.T) {
 			t.Errorf("%+v: got %v", tt, err)
 		}
 		accepted.Close()
-		<-shook
+		<-shook //nolint:errcheck // what matters is said elsewhere
 	}
 }
 
