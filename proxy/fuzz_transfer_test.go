@@ -138,7 +138,7 @@ func (v *fuzzVisit) end(code, tag string, hold bool) {
 	if hold {
 		time.AfterFunc(20*time.Millisecond, v.flush)
 	} else {
-		_, _ = v.out.WriteTo(v.control)
+		_, _ = v.out.WriteTo(v.conn)
 	}
 }
 

@@ -197,9 +197,10 @@ func (v *fuzzVisit) answer(verb, argument string) {
 	switch verb {
 	case "AUTH":
 		v.reply("234 go on")
+		conn := tls.Server(v.control, v.upstream.tls)
+		_ = conn.Handshake() // if it fails, so will what follows
 		v.mu.Lock()
-		v.conn = tls.Server(v.control, v.upstream.tls)
-		v.reader = bufio.NewReader(v.conn)
+		v.conn, v.reader = conn, bufio.NewReader(conn)
 		v.mu.Unlock()
 	case "USER":
 		v.moving.Wait() // its codes may be the transfer's
