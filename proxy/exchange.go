@@ -81,7 +81,7 @@ func (q exchanges) idle() bool {
 // its end, so that the transfer's final reply is due. Nil: nobody waits for it.
 func (q exchanges) match(code int, settled bool) *exchange {
 	var running *exchange
-	for i, e := range q {
+	for _, e := range q {
 		switch {
 		case !e.awaits():
 		case running != nil:
@@ -93,27 +93,11 @@ func (q exchanges) match(code int, settled bool) *exchange {
 			running = e
 		case e.optional() && !answersABOR(code):
 			e.swallow()
-		case e.optional():
-			q.passOption(i)
-			return e
 		default:
 			return e
 		}
 	}
 	return running
-}
-
-// passOption: which of several ABORs in a row goes without a reply of its own
-// cannot be told, so that when one has got a reply, the next may be the one.
-func (q exchanges) passOption(i int) {
-	for _, e := range q[i+1:] {
-		if e.awaits() {
-			if e.command.Verb == "ABOR" && e.aborts == nil {
-				e.aborts = q[i].aborts
-			}
-			return
-		}
-	}
 }
 
 // answersABOR lists the codes of RFC 959 §5.4 for ABOR, and 426 and 451 which
@@ -185,8 +169,20 @@ func (q *exchanges) next() *exchange {
 	return nil
 }
 
-// stuckBehindABOR tells that an answer of ours waits behind an optional ABOR
-// and no later reply of the upstream will clear it up.
+// aborting tells that ABOR has ended a transfer and has no reply yet. Whether it
+// shares the transfer's cannot be known from what follows: 502 may be what an
+// upstream says to ABOR, and to FEAT. So nothing follows until it is known.
+func (q exchanges) aborting() bool {
+	for _, e := range q {
+		if e.aborts != nil && e.awaits() {
+			return true
+		}
+	}
+	return false
+}
+
+// stuckBehindABOR tells that an optional ABOR is all that the upstream may still
+// have to answer.
 func (q exchanges) stuckBehindABOR() bool {
 	optional := false
 	for _, e := range q {
@@ -197,5 +193,5 @@ func (q exchanges) stuckBehindABOR() bool {
 			return false
 		}
 	}
-	return optional && q[len(q)-1].stage == stageAnswered
+	return optional
 }

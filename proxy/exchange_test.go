@@ -133,38 +133,6 @@ func TestMatch(t *testing.T) {
 	}
 }
 
-// One reply to a transfer and to one of several ABORs: the last is forgotten,
-// whichever it was that shared.
-func TestMatchSeveralABORs(t *testing.T) {
-	q := queueOf("ABOR^ ABOR XYZZY! ABOR NOOP")
-	for i, code := range []int{225, 226, 200} {
-		e := q.match(code, false)
-		e.conclude(ftpparse.NewReply(code, ""))
-		if want := []int{0, 1, 4}[i]; e != q[want] {
-			t.Fatalf("%d is given to another than %d of %q", code, want, q)
-		}
-	}
-	if e := q[3]; e.stage != stageAnswered || e.answer.Code != 0 {
-		t.Error("the last ABOR is not forgotten")
-	}
-	// What stands between two ABORs is answered between them.
-	q = queueOf("ABOR^ NOOP ABOR")
-	q.match(225, false).conclude(ftpparse.NewReply(225, ""))
-	q.match(200, false).conclude(ftpparse.NewReply(200, ""))
-	if q[2].optional() {
-		t.Error("the second ABOR need not be answered")
-	}
-}
-
-// A swallowed ABOR says nothing to the client.
-func TestMatchForgetsABORSilently(t *testing.T) {
-	q := queueOf("ABOR^ NOOP")
-	q.match(200, false)
-	if e := q.next(); verbOf(e) != "ABOR" || e.answer.Code != 0 {
-		t.Fatalf("%q is answered with %d", verbOf(e), e.answer.Code)
-	}
-}
-
 func TestNext(t *testing.T) {
 	for _, c := range []struct{ queue, goes, stays string }{
 		{"", "", ""},
@@ -209,12 +177,23 @@ func TestIdle(t *testing.T) {
 
 func TestStuckBehindABOR(t *testing.T) {
 	for queue, want := range map[string]bool{
-		"": false, "NOOP!": false, "ABOR NOOP!": false, "RETR~ ABOR^ NOOP!": false, "RETR= NOOP!": false,
-		"ABOR^": false, "ABOR^ NOOP": false, "ABOR^ PWD NOOP!": false, "ABOR^ NOOP! PWD": false,
-		"ABOR^ NOOP!": true, "RETR= ABOR^ NOOP!": true, "ABOR^ ABOR^ NOOP! PWD!": true,
+		"": false, "NOOP!": false, "ABOR": false, "RETR~ ABOR^": false, "RETR=": false,
+		"ABOR^ NOOP": false, "RETR= ABOR^ NOOP": false,
+		"ABOR^": true, "RETR= ABOR^": true, "RETR! ABOR^": true,
 	} {
 		if got := queueOf(queue).stuckBehindABOR(); got != want {
 			t.Errorf("%q: stuck is %v", queue, got)
+		}
+	}
+}
+
+func TestAborting(t *testing.T) {
+	for queue, want := range map[string]bool{
+		"": false, "ABOR": false, "RETR~": false, "RETR~ ABOR!": false, "RETR= ABOR!": false,
+		"RETR~ ABOR^": true, "RETR= ABOR^": true, "ABOR^": true, "ABOR^ NOOP": true,
+	} {
+		if got := queueOf(queue).aborting(); got != want {
+			t.Errorf("%q: aborting is %v", queue, got)
 		}
 	}
 }

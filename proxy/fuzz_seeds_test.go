@@ -38,7 +38,7 @@ func sessionSeeds() []sessionSeed {
 		during := join(seedMove(seedRETR, seedEPSV, dataWell), seedTagged("NOOP"), seedTagged("STAT"))
 		all = append(all,
 			sessionSeed{ways, during, opened(3, byte(kind))},
-			sessionSeed{ways ^ wayOrigin, during, opened(0, 0, 3, byte(kind))}, // AUTH, PBSZ and PROT come first
+			sessionSeed{ways ^ wayOrigin, during, opened(0, 0, 3, byte(kind))}, // PBSZ and PROT come first
 			sessionSeed{ways ^ wayActive, join(seedMove(seedSTOR, seedPASV, dataWell), seedTagged("NOOP")), opened(byte(kind))},
 		)
 	}

@@ -112,7 +112,7 @@ func (v *fuzzVisit) move(kind int, tag string, carry func(*fuzzData) bool) {
 			switch {
 			case carry(conn), kind == moveLies:
 				code = "226"
-			case kind == moveMumbles:
+			case kind == moveMumbles && v.upstream.ways.has(wayHostile): // ABOR may share what is never said
 				code = "150"
 			}
 			_ = conn.Close()

@@ -178,7 +178,7 @@ func (s *session) mustWait(verb string) bool {
 	if s.phase == phaseConnecting || s.upstream.translating || len(s.queue) >= maxOutstanding || s.work.quitting {
 		return true
 	}
-	if verb != "ABOR" && s.factsUnsettled() {
+	if s.queue.aborting() || verb != "ABOR" && s.factsUnsettled() {
 		return true
 	}
 	switch {
@@ -213,7 +213,7 @@ func (s *session) flush() error {
 			return err
 		}
 	}
-	if s.queue.stuckBehindABOR() {
+	if s.client.held != nil && s.queue.stuckBehindABOR() {
 		// Whatever ABOR still gets comes before the reply to this.
 		return s.ask(&exchange{command: ftpparse.Command{Verb: "NOOP"}, onReply: swallow})
 	}
