@@ -221,6 +221,12 @@ func (v *fuzzVisit) answer(verb, argument string) {
 	case "QUIT":
 		v.moving.Wait()
 		v.reply("221 bye")
+	case "NOOP":
+		if tag != "" {
+			v.other(tag)
+			return
+		}
+		v.reply("200 still here") // the proxy asks, and every server knows it (RFC 959 §5.1)
 	default:
 		v.other(tag)
 	}
