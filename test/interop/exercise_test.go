@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -62,8 +63,19 @@ func (e *exercise) run() {
 		e.t.Fatal(err)
 	}
 	wentThisWay(e.t, e.target, said)
+	e.brokeOff(said)
 	for _, check := range e.checks {
 		check()
+	}
+}
+
+// brokeOff checks that a download was broken off by ABOR if one was to be. The
+// libraries do not show it, and one does not say it.
+func (e *exercise) brokeOff(said string) {
+	planned := slices.ContainsFunc(e.steps, func(s clients.Step) bool { return s.Op == clients.Abort })
+	shows := slices.Contains([]string{"curl", "lftp", "openssl"}, e.client.Name())
+	if planned && shows && !strings.Contains(said, "ABOR") {
+		e.t.Errorf("ABOR was not sent:\n%s", said)
 	}
 }
 

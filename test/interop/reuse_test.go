@@ -2,6 +2,8 @@ package interop
 
 import (
 	"crypto/tls"
+	"fmt"
+	"io"
 	"path/filepath"
 	"regexp"
 	"slices"
@@ -47,6 +49,48 @@ func TestReuseWithoutTickets(t *testing.T) {
 			}
 			p.settled(t)
 		})
+	}
+}
+
+// TestClearDataTowardsAServer reaches the server that cannot be satisfied without
+// TLS on its data connections, which shows that there is none: always with data =
+// "clear", for clients with clear data connections with "match".
+func TestClearDataTowardsAServer(t *testing.T) {
+	for kind, refusal := range map[servers.Kind]int{servers.VSFTPD: 522, servers.ProFTPD: 425} {
+		for _, data := range []string{"clear", "match"} {
+			t.Run(string(kind)+" "+data, func(t *testing.T) {
+				t.Parallel()
+				pki := machine.NewPKI(t)
+				server := servers.Start(t, kind, servers.Options{TLS: &servers.TLS{
+					Cert: pki.Cert, Key: pki.Key, Reuse: true, Max: tls.VersionTLS12, NoTickets: true, ClearData: true,
+				}})
+				p := startProxy(t, front{
+					server: server, address: loopbacks()[0], pki: &pki, tls: clearAllowed, upstream: fmt.Sprintf("data = %q", data),
+				})
+				content := noise(61, 100_003)
+				server.Put(t, "file", string(content))
+				for _, private := range []bool{false, true} {
+					k := p.talk(t, private)
+					opened := k.do(229, "EPSV")
+					if err := k.say("RETR file"); err != nil {
+						t.Fatal(err)
+					}
+					if data == "match" && private {
+						data := k.dial(opened)
+						k.hear(150)
+						if got, _ := io.ReadAll(data); len(got) > 0 {
+							t.Errorf("%d bytes came", len(got))
+						}
+						k.hear(refusal)
+						_ = k.conn.Close() // vsftpd has left
+						continue
+					}
+					k.fetches(opened, content)
+					k.do(221, "QUIT")
+				}
+				p.settled(t)
+			})
+		}
 	}
 }
 

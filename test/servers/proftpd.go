@@ -60,7 +60,7 @@ func (s *Server) proftpdTLS() string {
 	}
 	required, versions, options := "on", "TLSv1.2 TLSv1.3", ""
 	if s.TLS.ClearData {
-		required = "auth+!data"
+		required = "ctrl"
 	}
 	if s.TLS.Max == tls.VersionTLS12 {
 		versions = "TLSv1.2"
