@@ -14,7 +14,7 @@
 // directives, if the defaults will not do, and steps. All other lines are
 // comment. C is the client's control connection, U the upstream's; CD and UD
 // are their data connections; S is a stranger, another host (127.0.0.2); L is
-// the proxy's log.
+// the proxy's log, and P the proxy itself.
 //
 //	C> NOOP             says a line; CRLF is added
 //	C>> NOOP\r\nNO      says bytes as they are, in one segment
@@ -86,6 +86,9 @@
 //
 //	L<+ *no room*       the log has such a line in the end; L<- has none
 //
+//	P takes policy NAME a reload puts testdata/policies/NAME.hcl into force
+//	P takes no policy   a reload takes the policy away
+//
 // A line that holds just the name of a file in testdata/steps plays that file:
 // login, passive and so on.
 //
@@ -104,6 +107,8 @@
 //	limits: line=128 idle_timeout=300ms
 //	client: tls=1.2 sni=ftp.example.com certificate=ada
 //	listener: client_certificates=require map=cn login=match
+//
+//	policy: NAME        the listener has the policy in testdata/policies/NAME.hcl
 //
 // With tls the upstream can start TLS; its certificate is for the name that the
 // proxy is configured with, and for no address. version is the highest that it

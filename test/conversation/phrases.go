@@ -26,6 +26,8 @@ func phraseOf(s Step) func(*stage) error {
 		return upstreamPhrase(s.Action)
 	case "S":
 		return strangerPhrase(s.Action)
+	case "P":
+		return proxyPhrase(s)
 	}
 	if s.Actor == "CD" {
 		if do := clientDataPhrase(s.Action); do != nil {

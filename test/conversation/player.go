@@ -13,6 +13,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"github.com/ftpsproxy/ftpsproxy/policy"
 	"github.com/ftpsproxy/ftpsproxy/proxy/upstream"
 )
 
@@ -32,6 +33,8 @@ type Subject interface {
 	Roots() *x509.CertPool
 	// Log is what has been logged so far.
 	Log() string
+	// Reload puts another policy into force, or none.
+	Reload(p *policy.Policy) error
 	// Stop ends it and waits; nothing may be left afterwards.
 	Stop() error
 }

@@ -14,6 +14,7 @@ import (
 	"testing/fstest"
 	"time"
 
+	"github.com/ftpsproxy/ftpsproxy/policy"
 	"github.com/ftpsproxy/ftpsproxy/test/conversation"
 )
 
@@ -50,6 +51,8 @@ func (w *wire) start(_ conversation.Settings, behind conversation.Upstream) (con
 func (w *wire) Addr() netip.AddrPort  { return w.listener.Addr().(*net.TCPAddr).AddrPort() }
 func (w *wire) Roots() *x509.CertPool { return w.roots }
 func (w *wire) Log() string           { return w.logs }
+
+func (w *wire) Reload(*policy.Policy) error { return errors.New("a wire has no policy") }
 
 func (w *wire) Stop() error {
 	err := w.listener.Close()
@@ -356,9 +359,19 @@ func TestParserRefusesSlips(t *testing.T) {
 		{"no steps", "Just prose.", "no steps"},
 		{"bad number", "limits: line=many", "invalid syntax"},
 		{"bad count", "CD sends many bytes", "CD cannot do"},
+		{"unknown policy", "policy: lax", `no policy is called "lax"`},
+		{"policy too late", "C connects\npolicy: wrong", "directive after the first step"},
+		{"policy with a mistake", "policy: wrong", "Did you mean"},
+		{"policy with a rule without effect", "P takes policy idle", "never"},
+		{"proxy speaks", "P> hello", "looks like a step"},
+		{"proxy jumps", "P jumps", `P cannot do "jumps"`},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			files := fstest.MapFS{"slip.txt": {Data: []byte("A slip.\n\n" + c.text + "\n")}}
+			files := fstest.MapFS{
+				"slip.txt":           {Data: []byte("A slip.\n\n" + c.text + "\n")},
+				"policies/wrong.hcl": {Data: []byte("policy \"wrong\" {\n  rule \"a\" {\n    commands = [\"STRO\"]\n    action = \"deny\"\n  }\n}\n")},
+				"policies/idle.hcl":  {Data: []byte("policy \"idle\" {\n  rule \"a\" {\n    action = \"deny\"\n  }\n  rule \"b\" {\n    action = \"allow\"\n  }\n}\n")},
+			}
 			_, err := conversation.ParseFile(files, "slip.txt")
 			if err == nil {
 				t.Fatal("the parser has not noticed")
@@ -430,4 +443,19 @@ func textOf(t *testing.T, folder string) string {
 		all.Write(b)
 	}
 	return all.String()
+}
+
+// Every policy is used by a conversation.
+func TestEveryPolicyIsUsed(t *testing.T) {
+	all := textOf(t, "testdata") + textOf(t, "testdata/steps")
+	entries, err := os.ReadDir("testdata/policies")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, e := range entries {
+		name := strings.TrimSuffix(e.Name(), ".hcl")
+		if !strings.Contains(all, "policy: "+name+"\n") && !strings.Contains(all, "P takes policy "+name+"\n") {
+			t.Errorf("no conversation uses %s", name)
+		}
+	}
 }

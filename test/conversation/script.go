@@ -8,6 +8,8 @@ import (
 	"path"
 	"regexp"
 	"strings"
+
+	"github.com/ftpsproxy/ftpsproxy/policy"
 )
 
 // A Script is one conversation, parsed.
@@ -17,13 +19,15 @@ type Script struct {
 	About    string
 	Settings Settings
 	Steps    []Step
+	// Policies are those that the script names.
+	Policies map[string]*policy.Policy
 }
 
 // A Step is one line of a conversation.
 type Step struct {
 	File  string
 	Line  int
-	Actor string // C, U, CD, UD, S or L
+	Actor string // C, U, CD, UD, S, L or P
 	// Action is one of the signs > >> !> < <+ <- or a phrase: "starts TLS".
 	Action string
 	// Argument is what is said or heard, as it is written.
@@ -50,16 +54,18 @@ func isSign(action string) bool {
 // mistake, never a comment: a slip of the pen must not turn a check off.
 const (
 	stepShape      = `^(CD|UD|C|U|S|L)(>>|!>|>|<\+|<-|<)(?: (.*))?$`
-	phraseShape    = `^(CD|UD|C|U|S) +(.+)$`
+	phraseShape    = `^(CD|UD|C|U|S|P) +(.+)$`
 	directiveShape = `^([a-z]+):((?: +[a-z_0-9.]+=\S+)+)$`
 	suspectShape   = `^ ?[A-Za-z]{1,2} ?(?:[<>]|!>)|^ *[A-Za-z]+ *: *\S+=`
 	fragmentShape  = `^[a-z]+(?:-[a-z]+)*$`
+	policyShape    = `^policy: +([a-z0-9-]+)$`
 )
 
 // A parser reads a script and the fragments it plays.
 type parser struct {
 	files                                        fs.FS
 	step, phrase, directive, suspect, fragmentRe *regexp.Regexp
+	policyRe                                     *regexp.Regexp
 	script                                       *Script
 }
 
@@ -74,7 +80,8 @@ func ParseFile(files fs.FS, name string) (*Script, error) {
 		directive:  regexp.MustCompile(directiveShape),
 		suspect:    regexp.MustCompile(suspectShape),
 		fragmentRe: regexp.MustCompile(fragmentShape),
-		script:     &Script{Name: base, Settings: DefaultSettings()},
+		policyRe:   regexp.MustCompile(policyShape),
+		script:     &Script{Name: base, Settings: DefaultSettings(), Policies: map[string]*policy.Policy{}},
 	}
 	text, err := fs.ReadFile(files, name)
 	if err != nil {
@@ -113,6 +120,14 @@ func (p *parser) line(file string, n int, line string) error {
 		}
 		return p.script.Settings.apply(m[1], strings.Fields(m[2]))
 	}
+	if m := p.policyRe.FindStringSubmatch(line); m != nil {
+		if len(p.script.Steps) > 0 {
+			return fmt.Errorf("directive after the first step")
+		}
+		err := p.load(m[1])
+		p.script.Settings.Listener.Policy = p.script.Policies[m[1]]
+		return err
+	}
 	if m := p.step.FindStringSubmatch(line); m != nil {
 		return p.add(Step{File: file, Line: n, Actor: m[1], Action: m[2], Argument: m[3]}, line)
 	}
@@ -134,6 +149,11 @@ func (p *parser) add(s Step, line string) error {
 	}
 	if err := checkStep(s); err != nil {
 		return err
+	}
+	if name, ok := policyTaken(s); ok {
+		if err := p.load(name); err != nil {
+			return err
+		}
 	}
 	p.script.Steps = append(p.script.Steps, s)
 	return nil
@@ -159,7 +179,7 @@ func checkStep(s Step) error {
 	}
 	isData := s.Actor == "CD" || s.Actor == "UD"
 	isAmong := s.Action == "<+" || s.Action == "<-"
-	if s.Actor == "S" || s.Actor == "L" && !isAmong || isData && s.Action != ">" && s.Action != "<" {
+	if s.Actor == "S" || s.Actor == "P" || s.Actor == "L" && !isAmong || isData && s.Action != ">" && s.Action != "<" {
 		return fmt.Errorf("%s knows no %s", s.Actor, s.Action)
 	}
 	_, err := parsePattern(s.Argument)

@@ -11,12 +11,14 @@ import (
 	"net"
 	"net/netip"
 	"runtime"
+	"slices"
 	"sync"
 	"time"
 
 	"go.uber.org/zap"
 	"go.uber.org/zap/zapcore"
 
+	"github.com/ftpsproxy/ftpsproxy/policy"
 	"github.com/ftpsproxy/ftpsproxy/proxy"
 	"github.com/ftpsproxy/ftpsproxy/proxy/upstream"
 	"github.com/ftpsproxy/ftpsproxy/tlsterm"
@@ -52,6 +54,7 @@ func StartProxy(dir string) func(Settings, Upstream) (Subject, error) {
 // A runningProxy is a proxy.Server that serves.
 type runningProxy struct {
 	server *proxy.Server
+	config proxy.Config
 	addr   netip.AddrPort
 	roots  *x509.CertPool
 	log    lockedBuffer
@@ -123,6 +126,7 @@ func (r *runningProxy) trust(source tlsterm.Source) error {
 func (r *runningProxy) start(cfg proxy.Config) error {
 	encoder := zapcore.NewJSONEncoder(zap.NewProductionEncoderConfig())
 	log := zap.New(zapcore.NewCore(encoder, &r.log, zapcore.DebugLevel))
+	r.config = cfg
 	var err error
 	if r.server, err = proxy.New(cfg, log); err != nil {
 		return err
@@ -181,6 +185,14 @@ func (r *runningProxy) warmUp(mode proxy.TLSMode) error {
 		return fmt.Errorf("heard %q: %w", heard, err)
 	}
 	return nil
+}
+
+// Reload changes nothing but the policy.
+func (r *runningProxy) Reload(p *policy.Policy) error {
+	next := r.config
+	next.Listeners = slices.Clone(next.Listeners)
+	next.Listeners[0].Policy = p
+	return r.server.Reload(next)
 }
 
 // Stop drains the server.
