@@ -56,11 +56,22 @@ func (s *session) dispatch(ctx context.Context, l *line) error {
 		case c.Verb == "TYPE":
 			return s.onTYPE(c)
 		default:
-			s.upstream.restart = s.upstream.restart || c.Verb == "REST"
-			return s.ask(&exchange{command: c})
+			return s.onPlain(c)
 		}
 	}
 	return nil
+}
+
+// onPlain relays a command and its reply, and remembers what later ones need.
+func (s *session) onPlain(c ftpparse.Command) error {
+	e := &exchange{command: c}
+	switch c.Verb {
+	case "REST":
+		s.upstream.restart = true
+	case "RNFR":
+		e.onReply = s.onRNFRReply(s.policing.renaming)
+	}
+	return s.ask(e)
 }
 
 // onLogin sees to it that no password crosses in clear text that need not, and

@@ -63,6 +63,7 @@ func (s *session) leaveUpstream() {
 	s.upstream.part()
 	s.upstream = upstreamLink{}
 	s.queue = nil
+	s.policing.forget()
 }
 
 // discard closes a connection that came when nobody wanted it any more.

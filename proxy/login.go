@@ -10,7 +10,7 @@ import (
 // upstream was there.
 type account struct {
 	user     string
-	claimed  string // the argument of the latest USER, until it is accepted
+	claimed  string // the argument of the latest USER that the upstream did not refuse
 	host     string // the argument of HOST
 	loggedIn bool
 	failures int
@@ -35,25 +35,31 @@ func (s *session) onUSER(ctx context.Context, l *line) error {
 	if certified {
 		return s.logInCertified(name)
 	}
-	s.account.claimed = l.command.Argument
 	return s.ask(&exchange{command: l.command, onReply: s.onLoginReply})
 }
 
 // onLoginReply follows the login through the replies to USER, PASS and ACCT.
 func (s *session) onLoginReply(ctx context.Context, e *exchange, r ftpparse.Reply) error {
+	class, claimed := r.Class(), s.account.claimed
+	if e.command.Verb == "USER" && class != ftpparse.Preliminary {
+		claimed = e.command.Argument
+		if class == ftpparse.Completion || class == ftpparse.Intermediate {
+			s.account.claimed = claimed // a name that is refused leaves the one before it
+		}
+	}
 	switch {
-	case r.Class() == ftpparse.Preliminary:
+	case class == ftpparse.Preliminary:
 	case r.Code == 230, r.Code == 232, r.Code == 202 && e.command.Verb != "USER":
 		if err := s.loggedIn(); err != nil {
 			return err
 		}
-	case r.Class() == ftpparse.Intermediate:
+	case class == ftpparse.Intermediate:
 		if err := s.loginGoesOn(); err != nil {
 			return err
 		}
 	case s.phase == phaseLogin:
 		s.account.failures++
-		s.log.Info("login failed", logUser(s.account.claimed), logCode(r.Code))
+		s.log.Info("login failed", logUser(claimed), logCode(r.Code))
 		if s.account.failures >= s.listener.limits.LoginFailures {
 			s.work.ending = errLoginFailures
 		}
@@ -64,21 +70,34 @@ func (s *session) onLoginReply(ctx context.Context, e *exchange, r ftpparse.Repl
 func (s *session) loggedIn() error {
 	s.account.user = s.account.claimed
 	s.log.Info("logged in", logUser(s.account.user))
+	s.account.loggedIn = true
 	if err := s.enlist(); err != nil {
 		return err
 	}
 	if s.phase == phaseReady {
 		return nil
 	}
-	s.account.loggedIn = true
 	s.account.failures = 0
+	if err := s.enter(phaseReady); err != nil {
+		return err
+	}
 	for _, c := range s.account.repeat {
+		if !s.mayRepeat(c) {
+			continue
+		}
 		if err := s.ask(&exchange{command: c, onReply: swallow}); err != nil {
 			return err
 		}
 	}
 	s.account.repeat = nil
-	return s.enter(phaseReady)
+	return nil
+}
+
+// mayRepeat asks the policy again about a command that was given before the
+// login: what a stranger may say, this user may not.
+func (s *session) mayRepeat(c ftpparse.Command) bool {
+	p := s.policing.current()
+	return p == nil || p.Decide(s.request(c)).Passes()
 }
 
 // loginGoesOn: the upstream wants PASS or ACCT. A user who was logged in no
@@ -126,6 +145,7 @@ func (s *session) logOut(next account) {
 	}
 	next.failures = s.account.failures
 	s.account = next
+	s.reenlist()
 }
 
 // onQUIT comes when everything before it is answered.
@@ -163,6 +183,9 @@ func (s *session) postpone(c ftpparse.Command) {
 // Some upstreams want it before USER, others refuse it until after login.
 func (s *session) repeatDeferred() error {
 	for _, c := range s.account.deferred {
+		if !s.mayRepeat(c) {
+			continue
+		}
 		err := s.ask(&exchange{command: c, onReply: func(ctx context.Context, e *exchange, r ftpparse.Reply) error {
 			if c := r.Class(); c == ftpparse.Transient || c == ftpparse.Permanent {
 				s.account.repeat = append(s.account.repeat, e.command)

@@ -20,8 +20,11 @@ type policing struct {
 	latest   *policy.Policy        // the one that was asked last
 	place    place
 	renaming *policy.Source // what RNFR named, while RNTO may follow
-	commands int            // given so far
-	denied   int            // of these
+	// apart: since REST was relayed the client itself has said something that may
+	// have moved it elsewhere.
+	apart    bool
+	commands int // given so far
+	denied   int // of these
 	quota    quota
 }
 
@@ -57,11 +60,11 @@ func (s *session) police(l *line) (passes bool, err error) {
 	}
 	p := s.policing.current()
 	if p != s.policing.latest {
-		s.policing.latest, s.policing.place.current = p, false
-		// Sessions that are there may stay, however many a new limit allows.
-		if err := s.enlist(); err != nil {
-			s.log.Info("more sessions than the new policy allows", logError(err))
-		}
+		s.policing.latest = p
+		s.reenlist()
+	}
+	if p == nil {
+		s.policing.forget() // nobody follows what passes from here on
 	}
 	if p == nil || !policy.Governs(l.command.Verb) {
 		l.decided = true
@@ -79,13 +82,13 @@ func (s *session) police(l *line) (passes bool, err error) {
 func (s *session) rule(p *policy.Policy, l *line) (passes bool, err error) {
 	c := l.command
 	q := s.request(c)
-	d := p.Decide(q)
+	d := s.decide(p, q)
 	s.logDecision(c, d)
 	if d.Action != policy.Allow {
 		s.policing.denied++
 	}
 	if d.Passes() {
-		if canonical(c.Verb) == "RNTO" && s.policing.renaming == nil {
+		if canonical(c.Verb) == "RNTO" && s.policing.renaming == nil && !d.Monitor {
 			s.answer(replyNoRNFR)
 			return false, nil
 		}
@@ -96,15 +99,30 @@ func (s *session) rule(p *policy.Policy, l *line) (passes bool, err error) {
 	return false, s.deny(c, d)
 }
 
+// decide asks the policy. Between a second USER and its password it is asked for
+// both users: some upstreams go on serving the former one, who must not borrow
+// the rights of a name.
+func (s *session) decide(p *policy.Policy, q policy.Request) policy.Decision {
+	d := p.Decide(q)
+	if d.Action == policy.Allow && s.phase == phaseLogin && s.account.loggedIn && !isLogin(q.Command.Verb) {
+		q.User = s.account.user
+		return p.Decide(q)
+	}
+	return d
+}
+
 // deny answers in the upstream's place, which never hears of the command.
 func (s *session) deny(c ftpparse.Command, d policy.Decision) error {
 	reply := ftpparse.NewReply(d.Reply.Code, d.Reply.Text)
+	verb := canonical(c.Verb)
 	switch {
 	case d.Action == policy.Disconnect:
 		return &dismissal{reply, "the policy ends the session (rule " + d.Rule + ")"}
 	case movesFile(c.Verb):
 		return s.refuseTransfer(reply)
-	case canonical(c.Verb) == "RNTO" && s.policing.renaming != nil:
+	case verb == "QUIT":
+		s.work.leaving.Store(false) // it stays, and its end would be that of a file
+	case (verb == "RNTO" || verb == "RNFR") && s.policing.renaming != nil:
 		// The upstream still waits for a RNTO. None will reach it without
 		// another RNFR, and a NOOP is what makes most servers forget.
 		s.policing.renaming = nil
@@ -123,8 +141,27 @@ func (s *session) follow(c ftpparse.Command, q policy.Request) {
 	if verb == "RNFR" {
 		s.policing.renaming = &policy.Source{Argument: c.Argument, Directory: q.Directory}
 	}
+	if verb == "REST" {
+		s.policing.apart = false
+	}
 	if s.upstream.control != nil && mayMove(verb) {
-		s.policing.place.current = false
+		s.policing.place.current, s.policing.apart = false, true
+	}
+}
+
+// forget drops what was learnt of one upstream connection: the next begins
+// elsewhere.
+func (y *policing) forget() { y.place, y.renaming, y.apart = place{}, nil, false }
+
+// onRNFRReply takes the source back if the upstream has not taken it: what RNTO
+// would rename then is not known (some keep the source before it).
+func (s *session) onRNFRReply(source *policy.Source) func(context.Context, *exchange, ftpparse.Reply) error {
+	return func(ctx context.Context, e *exchange, r ftpparse.Reply) error {
+		class := r.Class()
+		if class != ftpparse.Preliminary && class != ftpparse.Intermediate && s.policing.renaming == source {
+			s.policing.renaming = nil
+		}
+		return s.relay(ctx, e, r)
 	}
 }
 
@@ -148,11 +185,11 @@ func mayMove(verb string) bool {
 }
 
 // mustAskDirectory tells whether the upstream has to be asked where it stands
-// before the command can be decided. Nothing may come between REST or RNFR and
-// what follows them: a policy that arrives just there decides without.
+// before the command can be decided. Nothing of ours may come between REST or
+// RNFR and what follows them: a policy that arrives just there decides without.
 func (s *session) mustAskDirectory(p *policy.Policy, c ftpparse.Command) bool {
 	return s.phase == phaseReady && !s.policing.place.current &&
-		!s.upstream.restart && s.policing.renaming == nil &&
+		(!s.upstream.restart || s.policing.apart) && s.policing.renaming == nil &&
 		c.Verb != "ABOR" && c.Verb != "QUIT" &&
 		p.NeedsDirectory(s.request(c))
 }
@@ -176,15 +213,27 @@ func (s *session) askDirectory() error {
 	}})
 }
 
-// factsUnsettled tells that the upstream is still judging a login or a TYPE: who
-// gives the next command, or how a file will be carried, is not known yet.
-func (s *session) factsUnsettled() bool {
-	if s.policing.current() == nil {
+// unsettled tells that the upstream still judges what a decision about the verb
+// needs: who gives the command, what is renamed, in which type a file moves.
+func (s *session) unsettled(verb string) bool {
+	if s.policing.current() == nil || verb == "ABOR" {
 		return false
 	}
 	for _, e := range s.queue {
-		if e.awaits() && (isLogin(e.command.Verb) || e.command.Verb == "TYPE") {
+		if !e.awaits() {
+			continue
+		}
+		switch e.command.Verb {
+		case "USER", "PASS", "ACCT":
 			return true
+		case "RNFR":
+			if verb == "RNTO" {
+				return true
+			}
+		case "TYPE":
+			if movesFile(verb) {
+				return true
+			}
 		}
 	}
 	return false
@@ -198,7 +247,7 @@ func (s *session) request(c ftpparse.Command) policy.Request {
 		Command: c, User: s.account.user, Client: peerAddr(s.client.tcp).Addr(),
 		Session: policy.Session{
 			Listener: s.listener.Name, Upstream: s.listener.Upstream.Config().Name,
-			Host: s.account.host, LoggedIn: s.phase == phaseReady,
+			Host: s.hostName(), LoggedIn: s.phase == phaseReady,
 			Commands: s.policing.commands, Denied: s.policing.denied,
 		},
 		TLS: s.security.facts, TransferType: typeName(s.upstream.representation), Time: time.Now(),
@@ -238,6 +287,14 @@ func tlsFacts(cs tls.ConnectionState, c tlsterm.ClientCertificate) policy.TLS {
 		f.Version = "1.3"
 	}
 	return f
+}
+
+// hostName is the host that the client has named, in HOST or in its TLS hello.
+func (s *session) hostName() string {
+	if s.account.host != "" {
+		return s.account.host
+	}
+	return s.client.sni()
 }
 
 func dataLevel(private bool) string {

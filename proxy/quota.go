@@ -2,6 +2,8 @@ package proxy
 
 import (
 	"context"
+	"errors"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -28,42 +30,67 @@ type tallies struct {
 	byName map[tallyKey]*tally
 }
 
-// swap leaves the limits in old and joins those in next, in one step, so
-// that a session is not counted against itself. It always joins; full is the
-// name of the first limit that had no room.
-func (t *tallies) swap(old []tallyKey, name string, next []policy.Limit) (joined []tallyKey, full string) {
+// A joining is what a session wants to be counted in.
+type joining struct {
+	policy string
+	limits []policy.Limit
+	stays  bool // it is there already: no limit turns it away
+}
+
+// swap leaves the limits in old and joins the next, in one step, so that a
+// session is not counted against itself. If one of them has no room, full is its
+// name, and nothing is joined.
+func (t *tallies) swap(old []tallyKey, next joining) (joined []tallyKey, full string) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	before := map[tallyKey]*tally{} // whoever stays in a limit keeps its rate's account
-	for _, key := range old {
+	defer t.leave(old) // last: whoever stays in a limit keeps its rate's account
+	if full = t.full(old, next); full != "" && !next.stays {
+		return nil, full
+	}
+	if t.byName == nil {
+		t.byName = map[tallyKey]*tally{}
+	}
+	for _, l := range next.limits {
+		key := tallyKey{next.policy, l.Name}
+		a := t.byName[key]
+		if a == nil {
+			a = &tally{}
+			t.byName[key] = a
+		}
+		a.up, a.down = adjusted(a.up, l.RateUp), adjusted(a.down, l.RateDown)
+		a.members++
+		joined = append(joined, key)
+	}
+	return joined, full
+}
+
+// full finds the first limit without room for a session that leaves old.
+func (t *tallies) full(old []tallyKey, next joining) string {
+	for _, l := range next.limits {
+		key := tallyKey{next.policy, l.Name}
+		a := t.byName[key]
+		if a == nil || l.Sessions == 0 {
+			continue
+		}
+		others := a.members
+		if slices.Contains(old, key) {
+			others--
+		}
+		if others >= l.Sessions {
+			return l.Name
+		}
+	}
+	return ""
+}
+
+func (t *tallies) leave(keys []tallyKey) {
+	for _, key := range keys {
 		if a := t.byName[key]; a != nil {
-			before[key] = a
 			if a.members--; a.members == 0 {
 				delete(t.byName, key)
 			}
 		}
 	}
-	for _, l := range next {
-		key := tallyKey{name, l.Name}
-		a := t.byName[key]
-		if a == nil {
-			a = before[key]
-		}
-		if a == nil {
-			a = &tally{}
-		}
-		if t.byName == nil {
-			t.byName = map[tallyKey]*tally{}
-		}
-		t.byName[key] = a
-		a.up, a.down = adjusted(a.up, l.RateUp), adjusted(a.down, l.RateDown)
-		if l.Sessions > 0 && a.members >= l.Sessions && full == "" {
-			full = l.Name
-		}
-		a.members++
-		joined = append(joined, key)
-	}
-	return joined, full
 }
 
 // adjusted gives a limiter its rate, in bytes per second; 0 takes it away.
@@ -111,34 +138,54 @@ type quota struct {
 	pace    *rate.Limiter // of commands; nil: any
 }
 
-// enlist finds out which limits apply now: at the start, after a login, and when
-// the policy has changed. A policy that only watches limits nobody.
+// enlist finds out which limits apply from now on, and is refused when one of
+// them has no room.
 func (s *session) enlist() error {
+	if full := s.join(false); full != "" {
+		return &dismissal{replyTooMany, "limit " + full + ": too many sessions"}
+	}
+	return nil
+}
+
+// reenlist does so for a session that stays, however many the limits allow: at
+// its start, when its user has left, when the policy has changed.
+func (s *session) reenlist() {
+	if full := s.join(true); full != "" {
+		s.log.Info("more sessions than the policy allows", logError(errors.New("limit "+full)))
+	}
+}
+
+// join counts the session where it belongs. Those who have not logged in are
+// counted nowhere: without a password nobody uses up what is another's. A policy
+// that only watches limits nobody.
+func (s *session) join(stays bool) (full string) {
 	q := &s.policing.quota
 	p := s.policing.current()
 	if p == nil || p.Monitor() {
 		q.leave()
-		return nil
+		return ""
 	}
-	limits := p.Limits(s.request(ftpparse.Command{}))
-	var full string
-	q.joined, full = q.tallies.swap(q.joined, p.Name(), limits.Applying)
+	r := s.request(ftpparse.Command{})
+	r.User = s.account.user // not whom a second USER names before its password
+	limits := p.Limits(r)
+	next := joining{policy: p.Name(), stays: stays}
+	if s.account.loggedIn {
+		next.limits = limits.Applying
+	}
+	q.joined, full = q.tallies.swap(q.joined, next)
 	q.size = limits.TransferSize.Value
 	if n := limits.CommandsPerSecond.Value; n == 0 {
 		q.pace = nil
 	} else if q.pace == nil || q.pace.Limit() != rate.Limit(n) {
 		q.pace = rate.NewLimiter(rate.Limit(n), int(n))
 	}
-	if full != "" {
-		return &dismissal{replyTooMany, "limit " + full + ": too many sessions"}
-	}
-	return nil
+	return full
 }
 
 // leave gives the session's place in each limit to somebody else.
 func (q *quota) leave() {
 	if q.tallies != nil {
-		q.tallies.swap(q.joined, "", nil)
+		q.tallies.swap(q.joined, joining{})
 	}
 	q.joined, q.size, q.pace = nil, 0, nil
 }
@@ -198,10 +245,11 @@ func (b bounds) wait(ctx context.Context, n int, waiting *atomic.Bool) error {
 		for n := n; n > 0; {
 			part := min(n, r.Burst())
 			waiting.Store(true)
-			if err := r.WaitN(ctx, part); err != nil {
-				return err
-			}
-			n -= part
+			if r.WaitN(ctx, part) == nil {
+				n -= part
+			} else if ctx.Err() != nil {
+				return context.Cause(ctx)
+			} // else a reload has made the burst smaller than part
 		}
 	}
 	waiting.Store(false)

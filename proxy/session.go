@@ -89,9 +89,7 @@ func (s *session) open(ctx context.Context) error {
 	if err := s.enter(phaseOpen); err != nil {
 		return err
 	}
-	if err := s.enlist(); err != nil {
-		return err
-	}
+	s.reenlist()
 	go s.client.read(s.client.begin())
 	if err := s.client.say(ftpparse.NewReply(220, s.listener.Greeting)); err != nil {
 		return err
@@ -178,7 +176,7 @@ func (s *session) mustWait(verb string) bool {
 	if s.phase == phaseConnecting || s.upstream.translating || len(s.queue) >= maxOutstanding || s.work.quitting {
 		return true
 	}
-	if s.queue.aborting() || verb != "ABOR" && s.factsUnsettled() {
+	if s.queue.aborting() || s.unsettled(verb) {
 		return true
 	}
 	switch {

@@ -1,0 +1,6 @@
+policy "anything" {
+  rule "whatever it is" {
+    commands = ["@unknown", "@login", "@session"]
+    action   = "allow"
+  }
+}

@@ -1,0 +1,6 @@
+policy "closed" {
+  rule "only the way out" {
+    commands = ["@login", "QUIT"]
+    action   = "allow"
+  }
+}

@@ -1,0 +1,7 @@
+# Nobody gets in.
+policy "strangers" {
+  rule "the way out" {
+    commands = ["@session"]
+    action   = "allow"
+  }
+}
