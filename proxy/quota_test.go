@@ -1,0 +1,252 @@
+package proxy
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"io"
+	"sync/atomic"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"golang.org/x/time/rate"
+
+	"github.com/ftpsproxy/ftpsproxy/ftpparse"
+	"github.com/ftpsproxy/ftpsproxy/policy"
+)
+
+// members counts those in a limit.
+func (t *tallies) members(limit string) int {
+	a := t.byName[tallyKey{"p", limit}]
+	if a == nil {
+		return 0
+	}
+	return a.members
+}
+
+func TestTalliesCountSessions(t *testing.T) {
+	var all tallies
+	two := policy.Limit{Name: "two", Sessions: 2}
+	open := policy.Limit{Name: "open"}
+	first, full := all.swap(nil, joining{policy: "p", limits: []policy.Limit{two, open}})
+	second, full2 := all.swap(nil, joining{policy: "p", limits: []policy.Limit{two}})
+	if full != "" || full2 != "" || all.members("two") != 2 || all.members("open") != 1 {
+		t.Fatalf("%q, %q, %+v", full, full2, all.byName)
+	}
+	// One more is refused, and counted in none of its limits.
+	third, full := all.swap(nil, joining{policy: "p", limits: []policy.Limit{open, two}})
+	if full != "two" || third != nil || all.members("two") != 2 || all.members("open") != 1 {
+		t.Fatalf("%q, %v, %+v", full, third, all.byName)
+	}
+	// A session is not in its own way.
+	if second, full = all.swap(second, joining{policy: "p", limits: []policy.Limit{two}}); full != "" || all.members("two") != 2 {
+		t.Fatalf("%q, %+v", full, all.byName)
+	}
+	// One that is refused where it wants to go has left where it was.
+	one := policy.Limit{Name: "one", Sessions: 1}
+	if _, full = all.swap(nil, joining{policy: "p", limits: []policy.Limit{one}}); full != "" {
+		t.Fatal(full)
+	}
+	if second, full = all.swap(second, joining{policy: "p", limits: []policy.Limit{one}}); full != "one" || all.members("two") != 1 || all.members("one") != 1 {
+		t.Fatalf("%q, %+v", full, all.byName)
+	}
+	// Those who are there stay, whatever a new policy allows.
+	first, full = all.swap(first, joining{policy: "p", limits: []policy.Limit{one}, stays: true})
+	if full != "one" || all.members("one") != 2 || all.members("two") != 0 {
+		t.Fatalf("%q, %+v", full, all.byName)
+	}
+	all.swap(first, joining{})
+	all.swap(second, joining{})
+	if all.members("one") != 1 || len(all.byName) != 1 {
+		t.Errorf("%+v", all.byName)
+	}
+}
+
+// The same name in two policies is two limits.
+func TestTalliesOfPoliciesAreApart(t *testing.T) {
+	var all tallies
+	one := []policy.Limit{{Name: "one", Sessions: 1}}
+	for _, name := range []string{"p", "q"} {
+		if _, full := all.swap(nil, joining{policy: name, limits: one}); full != "" {
+			t.Errorf("%s is full", name)
+		}
+	}
+}
+
+func TestRatesAreShared(t *testing.T) {
+	var all tallies
+	slow := policy.Limit{Name: "slow", RateUp: 100}
+	join := func(old []tallyKey, l policy.Limit) []tallyKey {
+		keys, _ := all.swap(old, joining{policy: "p", limits: []policy.Limit{l}})
+		return keys
+	}
+	first, second := join(nil, slow), join(nil, slow)
+	up := all.limiters(first, true)
+	if len(up) != 1 || up[0] != all.limiters(second, true)[0] {
+		t.Fatal("two sessions do not share a limiter")
+	}
+	if down := all.limiters(first, false); down != nil {
+		t.Errorf("downloads are limited: %v", down)
+	}
+	// A reload changes the number, and whoever logs in again keeps the account.
+	slow.RateUp, slow.RateDown = 1<<20, 50
+	second = join(second, slow)
+	if got := all.limiters(second, true)[0]; got != up[0] || got.Limit() != 1<<20 || got.Burst() != 1<<17 {
+		t.Errorf("limit %v, burst %d", got.Limit(), got.Burst())
+	}
+	if down := all.limiters(second, false); len(down) != 1 || down[0].Burst() != leastBurst {
+		t.Errorf("%+v", down)
+	}
+	// The last one out takes the account along.
+	all.swap(first, joining{})
+	all.swap(second, joining{})
+	if all.limiters(join(nil, slow), true)[0] == up[0] {
+		t.Error("an account outlives its sessions")
+	}
+}
+
+func TestChunksAreNoLargerThanABurst(t *testing.T) {
+	slow, fast := rate.NewLimiter(1, 2000), rate.NewLimiter(1, 1<<30)
+	for _, c := range []struct {
+		rates []*rate.Limiter
+		want  int
+	}{{nil, chunk}, {[]*rate.Limiter{fast}, chunk}, {[]*rate.Limiter{fast, slow}, 2000}} {
+		if got := (bounds{rates: c.rates}).chunk(chunk); got != c.want {
+			t.Errorf("%d instead of %d", got, c.want)
+		}
+	}
+}
+
+func TestSizeIsInclusive(t *testing.T) {
+	b := bounds{size: 100}
+	if b.exceeded(100) || !b.exceeded(101) || (bounds{}).exceeded(1<<60) || b.none() || !(bounds{}).none() {
+		t.Errorf("%+v", b)
+	}
+}
+
+// More than a burst waits in parts, for every limiter.
+func TestWaitTakesFromEveryLimiter(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := bounds{rates: []*rate.Limiter{rate.NewLimiter(1000, 1000), rate.NewLimiter(500, 2000)}}
+		var waiting atomic.Bool
+		begun := time.Now()
+		if err := b.wait(t.Context(), 4000, &waiting); err != nil || waiting.Load() {
+			t.Fatal(err, waiting.Load())
+		}
+		// 3,000 of the first at 1,000 a second; meanwhile the second is full again,
+		// and owes 2,000 at 500 a second.
+		if got := time.Since(begun); got != 7*time.Second {
+			t.Errorf("waited for %s", got)
+		}
+	})
+}
+
+// A wait that is broken off gives the reason for it, which decides what the
+// client hears, and says that it was waiting until then.
+func TestWaitEndsWithItsCause(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		ctx, cancel := context.WithCancelCause(t.Context())
+		b := bounds{rates: []*rate.Limiter{rate.NewLimiter(1, 1000)}}
+		var waiting atomic.Bool
+		done := make(chan error, 1)
+		go func() { done <- b.wait(ctx, 2000, &waiting) }()
+		synctest.Wait()
+		if !waiting.Load() {
+			t.Error("nobody says that the pump waits")
+		}
+		cancel(errAborted)
+		if err := <-done; !errors.Is(err, errAborted) {
+			t.Error(err)
+		}
+	})
+}
+
+// Sessions without limits leave the bytes to the kernel; with one they pass
+// through a buffer.
+func TestPumpLeavesUnlimitedBytesToTheKernel(t *testing.T) {
+	for name, c := range map[string]struct {
+		bounds bounds
+		kernel bool
+	}{
+		"none": {bounds{}, true},
+		"size": {bounds{size: 1 << 20}, false},
+		"rate": {bounds{rates: []*rate.Limiter{rate.NewLimiter(1<<30, 1<<20)}}, false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			sender, from := tcpPair(t)
+			to, receiver := tcpPair(t)
+			file := bytes.Repeat([]byte("0123456789"), 30_000)
+			go func() {
+				_, _ = sender.Write(file)
+				_ = sender.CloseWrite()
+			}()
+			got := make(chan []byte, 1)
+			go func() {
+				b, _ := io.ReadAll(receiver)
+				got <- b
+			}()
+			p := pump{from: newLeg(sideUpstream, from), to: newLeg(sideClient, to), bounds: c.bounds, waiting: new(atomic.Bool)}
+			n, err := p.run(t.Context())
+			if err != nil || n != int64(len(file)) {
+				t.Fatalf("%d bytes, %v", n, err)
+			}
+			_ = to.CloseWrite()
+			if b := <-got; !bytes.Equal(b, file) {
+				t.Errorf("%d bytes came, of %d, or others", len(b), len(file))
+			}
+			if kernel := p.buf == nil; kernel != c.kernel {
+				t.Errorf("moved by the kernel alone: %v", kernel)
+			}
+		})
+	}
+}
+
+// A pump never passes on a byte beyond transfer_size.
+func TestPumpStopsAtTheSize(t *testing.T) {
+	for _, c := range []struct {
+		size int64
+		want error
+	}{{5000, nil}, {4999, errTooLarge}, {1, errTooLarge}} {
+		sender, from := tcpPair(t)
+		to, receiver := tcpPair(t)
+		mustWrite(t, sender, make([]byte, 5000))
+		_ = sender.CloseWrite()
+		p := pump{from: newLeg(sideUpstream, from), to: newLeg(sideClient, to), bounds: bounds{size: c.size}, waiting: new(atomic.Bool)}
+		n, err := p.run(t.Context())
+		if !errors.Is(err, c.want) {
+			t.Errorf("%d: %v", c.size, err)
+		}
+		if got := arrived(t, receiver); int64(got) != n || n > c.size {
+			t.Errorf("%d: %d bytes passed on, %d arrived", c.size, n, got)
+		}
+	}
+}
+
+// Commands wait for their turn, each once. ABOR and QUIT do not.
+func TestPace(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := &session{}
+		given := func(verb string) *line { return &line{command: ftpparse.Command{Verb: verb}} }
+		if s.paced(given("NOOP")) {
+			t.Error("without a limit")
+		}
+		s.policing.quota.pace = rate.NewLimiter(2, 2)
+		for range 2 {
+			if s.paced(given("NOOP")) {
+				t.Error("the first two need not wait")
+			}
+		}
+		late := given("NOOP")
+		if !s.paced(late) || !s.paced(late) {
+			t.Error("the third need not wait")
+		}
+		if s.paced(given("ABOR")) || s.paced(given("QUIT")) {
+			t.Error("ABOR or QUIT waits")
+		}
+		<-time.After(time.Until(late.due))
+		if s.paced(late) || s.paced(late) {
+			t.Error("it waits longer than it has to")
+		}
+	})
+}
