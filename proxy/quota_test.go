@@ -98,8 +98,13 @@ func TestRatesAreShared(t *testing.T) {
 	if down := all.limiters(second, false); len(down) != 1 || down[0].Burst() != leastBurst {
 		t.Errorf("%+v", down)
 	}
-	// The last one out takes the account along.
+	// So does the only one.
 	all.swap(first, joining{})
+	second = join(second, slow)
+	if all.limiters(second, true)[0] != up[0] {
+		t.Error("a second login buys another burst")
+	}
+	// The last one out takes the account along.
 	all.swap(second, joining{})
 	if all.limiters(join(nil, slow), true)[0] == up[0] {
 		t.Error("an account outlives its sessions")
