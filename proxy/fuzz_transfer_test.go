@@ -94,13 +94,16 @@ func (v *fuzzVisit) move(kind int, tag string, carry func(*fuzzData) bool) {
 		v.reply("150" + tag)
 	}
 	if kind == moveEarly || kind == moveUnheralded {
-		v.reply("226" + tag)
 		v.begin(false)
+		conn := v.open() // before the next PASV
+		if conn == nil {
+			v.reply("425" + tag)
+			return
+		}
+		v.reply("226" + tag)
 		v.moving.Go(func() {
-			if conn := v.open(); conn != nil {
-				carry(conn)
-				_ = conn.Close()
-			}
+			carry(conn)
+			_ = conn.Close()
 		})
 		return
 	}
