@@ -16,9 +16,11 @@ type serverLimit struct {
 // serverLimits is the table of what servers cannot do; clients.Limits is the one
 // of what clients cannot.
 func serverLimits() []serverLimit {
+	const lftpMiscounts = "lftp calls the 426 after its ABOR missed, and may take the 226 for the next command's reply"
 	return []serverLimit{
 		{server: servers.VSFTPD, op: clients.MachineList, reason: "knows no MLSD"},
-		{server: servers.Pyftpdlib, client: "lftp", op: clients.Abort, reason: "lftp loses count of the 426 and the 226 after ABOR"},
+		{server: servers.Pyftpdlib, client: "lftp", op: clients.Abort, reason: lftpMiscounts},
+		{server: servers.PureFTPd, client: "lftp", op: clients.Abort, reason: lftpMiscounts},
 	}
 }
 
