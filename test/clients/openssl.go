@@ -45,7 +45,7 @@ func (c OpenSSL) Run(ctx context.Context, target Target, steps []Step) (string, 
 	if err == nil {
 		_, err = s.expect("QUIT", 221)
 	}
-	err = errors.Join(err, s.close())
+	s.close()
 	return s.said.String(), c.explain(err, s.said.String())
 }
 
