@@ -217,7 +217,8 @@ certificate "public" {
   # Ordered from an authority, kept in the storage folder, and renewed in time, when
   # the authority asks for it (ARI) or when it was revoked. Until the first one is
   # there AUTH TLS is answered 431, and the log says every minute what is being
-  # waited for. `ftpsproxy certificates` shows where they stand.
+  # waited for; SIGHUP tries again at once. `ftpsproxy certificates` shows where they
+  # stand.
   acme {
     # Required. Each gets a certificate; the first is shown to clients that ask
     # for no name. Host names; IP addresses, where the authority issues for them;

@@ -173,16 +173,6 @@ func (a *ACME) Close() {
 	a.cancel = nil
 }
 
-// Retry ends all waiting for the next attempt or the next look.
-func (a *ACME) Retry() {
-	for _, k := range a.stewards {
-		select {
-		case k.hurry <- struct{}{}:
-		default: // told already
-		}
-	}
-}
-
 // Status tells, for each name, what is served and what is being waited for. It
 // reads the storage and may be called before Start.
 func (a *ACME) Status(ctx context.Context) []ACMEStatus {

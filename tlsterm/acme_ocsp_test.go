@@ -15,6 +15,7 @@ import (
 // An authority that says by OCSP (RFC 6960) that a certificate is revoked, and
 // nothing by its renewal information.
 func TestACMEReplacesRevokedByOCSP(t *testing.T) {
+	t.Parallel()
 	var a *authority
 	var revoked atomic.Pointer[string]
 	ready := make(chan struct{})

@@ -52,9 +52,6 @@ type authorityOptions struct {
 
 func newAuthority(t *testing.T, o authorityOptions) *authority {
 	t.Helper()
-	t.Setenv("PEBBLE_VA_NOSLEEP", "1")
-	t.Setenv("PEBBLE_WFE_NONCEREJECT", "0")
-	t.Setenv("PEBBLE_AUTHZREUSE", "0")
 	a := &authority{
 		tls: newCert(t, "127.0.0.1"), db: db.NewMemoryStore(),
 		challenges: &Challenges{}, names: newNameServer(t),

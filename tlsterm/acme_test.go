@@ -20,6 +20,7 @@ import (
 )
 
 func TestACMEObtains(t *testing.T) {
+	t.Parallel()
 	a := newAuthority(t, authorityOptions{})
 	solver, err := a.names.solver("test.").Solver()
 	if err != nil {
@@ -68,6 +69,7 @@ func TestACMEObtains(t *testing.T) {
 // Without an e-mail address nobody is asked for one, and no other account's is
 // taken.
 func TestACMEWithoutEmail(t *testing.T) {
+	t.Parallel()
 	a := newAuthority(t, authorityOptions{})
 	storage := newStorage(t)
 	for email, name := range map[string]string{"ops@example.com": "e1.test", "": "e2.test"} {
@@ -93,6 +95,7 @@ func TestACMEWithoutEmail(t *testing.T) {
 
 // A client that asks for no name is shown the certificate of the first.
 func TestACMEFirstNameIsTheDefault(t *testing.T) {
+	t.Parallel()
 	a := newAuthority(t, authorityOptions{})
 	w := a.wish(t, newStorage(t), nil, "first.test", "second.test").start(t)
 	w.await(t, ACMEReplaced)
@@ -105,6 +108,7 @@ func TestACMEFirstNameIsTheDefault(t *testing.T) {
 }
 
 func TestACMEExternalAccount(t *testing.T) {
+	t.Parallel()
 	a := newAuthority(t, authorityOptions{eab: true})
 	const key = "bm90IGEgcmVhbCBrZXksIGJ1dCBsb25nIGVub3VnaCBmb3IgU0hBLTI1Ng"
 	if err := a.db.AddExternalAccountKeyByID("customer-1", key); err != nil {
@@ -131,6 +135,7 @@ func TestACMEExternalAccount(t *testing.T) {
 // A certificate that lives for a few seconds is renewed while sessions go on;
 // the key is a new one.
 func TestACMERenewsShortLived(t *testing.T) {
+	t.Parallel()
 	profiles := map[string]ca.Profile{"shortlived": {ValidityPeriod: 4}}
 	for i := range 20 { // without a name, one is drawn
 		profiles[strconv.Itoa(i)] = ca.Profile{}
@@ -165,6 +170,7 @@ func TestACMERenewsShortLived(t *testing.T) {
 // The authority's renewal information (RFC 9773) says "now" for a certificate
 // that is revoked.
 func TestACMEReplacesRevoked(t *testing.T) {
+	t.Parallel()
 	a := newAuthority(t, authorityOptions{})
 	w := a.wish(t, newStorage(t), nil, "j.test").start(t)
 	w.await(t, ACMEReplaced)
@@ -181,6 +187,7 @@ func TestACMEReplacesRevoked(t *testing.T) {
 
 // A renewal that fails takes nothing away, and the status says why it fails.
 func TestACMEFailedRenewalKeepsTheCertificate(t *testing.T) {
+	t.Parallel()
 	a := newAuthority(t, authorityOptions{})
 	w := a.wish(t, newStorage(t), nil, "kept.test").start(t)
 	w.await(t, ACMEReplaced)
@@ -199,6 +206,7 @@ func TestACMEFailedRenewalKeepsTheCertificate(t *testing.T) {
 }
 
 func TestACMEAuthorityComesBack(t *testing.T) {
+	t.Parallel()
 	a := newAuthority(t, authorityOptions{})
 	a.down.Store(true)
 	w := a.wish(t, newStorage(t), nil, "k.test").start(t)
@@ -221,6 +229,7 @@ func TestACMEAuthorityComesBack(t *testing.T) {
 }
 
 func TestACMESaysWhyItFailed(t *testing.T) {
+	t.Parallel()
 	foreign, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
@@ -263,6 +272,7 @@ func TestACMESaysWhyItFailed(t *testing.T) {
 
 // What is in the storage is served at once, and nothing is ordered.
 func TestACMERestartOrdersNothing(t *testing.T) {
+	t.Parallel()
 	a := newAuthority(t, authorityOptions{})
 	dir := t.TempDir()
 	storage := FileStorage(dir)
@@ -299,6 +309,7 @@ func TestACMERestartOrdersNothing(t *testing.T) {
 // An expired certificate in the storage is none: clients are told to wait, and
 // the status says what for.
 func TestACMEExpiredIsNotServed(t *testing.T) {
+	t.Parallel()
 	a := newAuthority(t, authorityOptions{})
 	a.down.Store(true)
 	storage := newStorage(t)
@@ -329,6 +340,7 @@ func TestACMEExpiredIsNotServed(t *testing.T) {
 // A process that ends while it writes leaves a certificate with another's key:
 // a new one is ordered.
 func TestACMERepairsADamagedStorage(t *testing.T) {
+	t.Parallel()
 	a := newAuthority(t, authorityOptions{})
 	storage := newStorage(t)
 	w := a.wish(t, storage, nil, "torn.test").start(t)
@@ -347,6 +359,7 @@ func TestACMERepairsADamagedStorage(t *testing.T) {
 }
 
 func TestACMEUnusableStorage(t *testing.T) {
+	t.Parallel()
 	a := newAuthority(t, authorityOptions{})
 	file := filepath.Join(t.TempDir(), "file")
 	writeFile(t, file, nil)
@@ -373,6 +386,7 @@ func TestACMEPause(t *testing.T) {
 
 // Two that share a storage: one orders, the other finds the certificate.
 func TestACMETwoOrderOnce(t *testing.T) {
+	t.Parallel()
 	a := newAuthority(t, authorityOptions{})
 	dir := t.TempDir()
 	var both []*wish
@@ -394,6 +408,7 @@ func TestACMETwoOrderOnce(t *testing.T) {
 // A renewal that another process has made, or Obtain on the command line, is
 // taken over from the storage.
 func TestACMEObtainNow(t *testing.T) {
+	t.Parallel()
 	a := newAuthority(t, authorityOptions{})
 	storage := newStorage(t)
 	running := a.wish(t, storage, nil, "q.test").start(t)
@@ -421,6 +436,7 @@ func TestACMEObtainNow(t *testing.T) {
 
 // A running process answers for one that cannot have the address.
 func TestACMEObtainBesideARunningProcess(t *testing.T) {
+	t.Parallel()
 	a := newAuthority(t, authorityOptions{})
 	storage := newStorage(t)
 	running := a.wish(t, storage, nil, "s.test").start(t)
@@ -439,6 +455,7 @@ func TestACMEObtainBesideARunningProcess(t *testing.T) {
 }
 
 func TestACMEAddressTaken(t *testing.T) {
+	t.Parallel()
 	a := newAuthority(t, authorityOptions{})
 	for _, challenge := range []Challenge{HTTP01, TLSALPN01} {
 		w := a.wish(t, newStorage(t), func(c *ACMEConfig) {

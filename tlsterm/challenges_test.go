@@ -48,6 +48,7 @@ func implicit(t *testing.T, term func() *Terminator) (port int, results <-chan e
 // Port 443 of the name is forwarded to an implicit listener, which has no
 // certificate yet.
 func TestImplicitListenerAnswersTLSALPN(t *testing.T) {
+	t.Parallel()
 	var term *Terminator
 	ready := make(chan struct{})
 	port, results := implicit(t, func() *Terminator { <-ready; return term })
@@ -69,6 +70,7 @@ func TestImplicitListenerAnswersTLSALPN(t *testing.T) {
 // Without AnswerChallenges, without an order, or for another's name, the offer of
 // acme-tls/1 is refused as every foreign protocol is.
 func TestTLSALPNIsRefusedToStrangers(t *testing.T) {
+	t.Parallel()
 	a := newAuthority(t, authorityOptions{})
 	w := a.wish(t, newStorage(t), func(c *ACMEConfig) { c.Challenge = TLSALPN01 }, "v.test").start(t)
 	w.await(t, ACMEReplaced)
@@ -97,6 +99,7 @@ func TestTLSALPNIsRefusedToStrangers(t *testing.T) {
 
 // The listener for http-01 answers nothing but challenges under way.
 func TestHTTPListenerAnswersNothingElse(t *testing.T) {
+	t.Parallel()
 	a := newAuthority(t, authorityOptions{})
 	storage := &overheard{Storage: newStorage(t)}
 	w := a.wish(t, storage, nil, "x.test").start(t)

@@ -15,6 +15,7 @@ import (
 	"net"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 	"time"
 
@@ -27,6 +28,13 @@ func TestMain(m *testing.M) {
 	}
 	if arguments := os.Getenv(acmeChild); arguments != "" {
 		os.Exit(runACMEChild(arguments))
+	}
+	// Pebble at full speed, and the same each time.
+	for _, name := range []string{"PEBBLE_VA_NOSLEEP=1", "PEBBLE_WFE_NONCEREJECT=0", "PEBBLE_AUTHZREUSE=0"} {
+		name, value, _ := strings.Cut(name, "=")
+		if err := os.Setenv(name, value); err != nil {
+			panic(err)
+		}
 	}
 	goleak.VerifyTestMain(m,
 		// Both are theirs for as long as the process lives: Pebble's queue, and

@@ -16,9 +16,8 @@ import (
 // A steward sees to it that there is a valid certificate for one name. Its
 // goroutine, run, is the only one that orders.
 type steward struct {
-	name  string
-	acme  *ACME
-	hurry chan struct{}
+	name string
+	acme *ACME
 
 	magic atomic.Pointer[magic] // from open on
 
@@ -45,7 +44,7 @@ type attempts struct {
 }
 
 func newSteward(name string, a *ACME) *steward {
-	return &steward{name: name, acme: a, hurry: make(chan struct{}, 1)}
+	return &steward{name: name, acme: a}
 }
 
 // Certificate implements [Source].
@@ -111,15 +110,9 @@ func (k *steward) load(ctx context.Context) error {
 // run looks at the certificate now and then until ctx ends.
 func (k *steward) run(ctx context.Context) {
 	for {
-		wait := k.look(ctx)
-		timer := time.NewTimer(wait)
 		select {
-		case <-timer.C:
-		case <-k.hurry:
-			timer.Stop()
-			k.update(func(a *attempts) { a.next = time.Time{} })
+		case <-time.After(k.look(ctx)):
 		case <-ctx.Done():
-			timer.Stop()
 			return
 		}
 	}
