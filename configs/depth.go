@@ -1,6 +1,8 @@
 package configs
 
 import (
+	"bytes"
+
 	"github.com/hashicorp/hcl/v2"
 	"github.com/hashicorp/hcl/v2/hclsyntax"
 )
@@ -12,6 +14,26 @@ const (
 	maxNesting = 200   // brackets and quotes within each other
 	maxSigns   = 10000 // of "!", "-" and "?" in one file, each of which may nest
 )
+
+// maxLine bounds a line in bytes: HCL prints the whole line that a mistake stands
+// in, character by character, for each mistake in it.
+const maxLine = 64 << 10
+
+// tooLong returns the first line that is too long.
+func tooLong(f source) (hcl.Range, bool) {
+	at := hcl.InitialPos
+	for rest := f.text; ; at.Line++ {
+		line, behind, more := bytes.Cut(rest, []byte{'\n'})
+		if len(line) > maxLine {
+			return hcl.Range{Filename: f.name, Start: at, End: at}, true
+		}
+		if !more {
+			return hcl.Range{}, false
+		}
+		at.Byte += len(line) + 1
+		rest = behind
+	}
+}
 
 // tooDeep returns the token from which on a text is nested too deeply.
 func tooDeep(tokens hclsyntax.Tokens) (hcl.Range, bool) {

@@ -2,6 +2,7 @@ package configs
 
 import (
 	"bytes"
+	"fmt"
 	"strings"
 	"testing"
 )
@@ -9,9 +10,9 @@ import (
 // Each of these, repeated often enough, overflows the stack when HCL reads it.
 func TestNestingIsBounded(t *testing.T) {
 	for _, s := range []string{"(", "[", "!", "-", "{a=", "\"${", "a{\n", "1?1:", "[("} {
-		text := "listener \"a\" {\n  address = " + strings.Repeat(s, 20000)
+		text := "listener \"a\" {\n  address = " + strings.Repeat(s, 15000)
 		if s == "a{\n" {
-			text = strings.Repeat(s, 20000)
+			text = strings.Repeat(s, 15000)
 		}
 		settings, diags := decode([]source{{name: "deep.hcl", text: []byte(text)}})
 		var b bytes.Buffer
@@ -31,5 +32,36 @@ func TestOrdinaryNestingIsRead(t *testing.T) {
 	}
 	if _, diags := parse(source{name: "a.hcl", text: []byte(strings.Repeat("a { b = \"x-${1 - 1}\" }\n", 500))}); strings.Contains(diags.Error(), "deeply") {
 		t.Error(diags)
+	}
+}
+
+// HCL would print each of these lines, whole, for each of the mistakes in it.
+func TestLinesAreBounded(t *testing.T) {
+	line := strings.Repeat("a b ", 1<<20)
+	_, diags := decode([]source{{name: "long.hcl", text: []byte("listener \"a\" {\n  address = " + line + "\n}\n")}})
+	want := fmt.Sprintf("Error: Line too long\n\n  on long.hcl line 2:\n  (source code not available)\n\nA line has at most %d bytes.", maxLine)
+	if got := printed(t, diags); !strings.HasPrefix(got, want) || len(got) > 1000 {
+		t.Errorf("%.1000s", got)
+	}
+
+	value := strings.Repeat("x", maxLine-len(`a = ""`))
+	if _, diags := parse(source{name: "a.hcl", text: []byte("a = \"" + value + "\"\n")}); diags.HasErrors() {
+		t.Errorf("the longest line: %.300v", diags)
+	}
+	if _, diags := parse(source{name: "a.hcl", text: []byte("a = \"" + value + "x\"\n")}); !diags.HasErrors() {
+		t.Error("a longer one was read")
+	}
+}
+
+// For each mistake HCL counts the characters from the file's start.
+func TestDiagnosticsAreBounded(t *testing.T) {
+	const n = 40000
+	settings, diags := decode([]source{{name: "many.hcl", text: []byte(strings.Repeat("frobnicate \"x\" {}\n", n))}})
+	want := maxReading / (n * len("frobnicate \"x\" {}\n"))
+	if settings != nil || !diags.HasErrors() || diags.Len() != want+1 {
+		t.Fatalf("settings %t, %d diagnostics, want %d", settings != nil, diags.Len(), want+1)
+	}
+	if got := printed(t, diags); !strings.HasSuffix(got, fmt.Sprintf("Error: Too many diagnostics\n\n%d further diagnostics are left out.\n\n", n-want)) {
+		t.Errorf("…%s", got[len(got)-300:])
 	}
 }

@@ -34,10 +34,37 @@ func decode(files []source) (*Settings, Diagnostics) {
 	}
 	d.crossCheck()
 	diags := newDiagnostics(d.diags, d.settings.sources)
+	diags.list = legible(diags.list, diags.sources)
 	if diags.HasErrors() {
 		return nil, diags
 	}
 	return d.settings, diags
+}
+
+// maxReading bounds the text that printing diagnostics reads: HCL counts the
+// characters of a file from its start for each one, so that a damaged file of
+// megabytes, with a mistake in every line, would take hours.
+const maxReading = 16 << 20
+
+// legible drops the diagnostics that would take too long to print, and says so.
+func legible(list hcl.Diagnostics, files sources) hcl.Diagnostics {
+	left := maxReading
+	for i, diag := range list {
+		if diag.Subject == nil || files[diag.Subject.Filename] == nil {
+			continue
+		}
+		if left -= len(files[diag.Subject.Filename].Bytes); left >= 0 {
+			continue
+		}
+		rest := problem(hcl.DiagWarning, hcl.Range{}, mistake{
+			"Too many diagnostics", fmt.Sprintf("%d further diagnostics are left out.", len(list)-i),
+		})
+		if list[i:].HasErrors() {
+			rest.Severity = hcl.DiagError
+		}
+		return append(list[:i:i], rest)
+	}
+	return list
 }
 
 // source is one file's name and text.

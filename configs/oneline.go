@@ -19,6 +19,12 @@ import (
 // each setting by itself, told where it stands: so every range is the one in the
 // text as it was written.
 func parse(f source) (*hcl.File, hcl.Diagnostics) {
+	if at, long := tooLong(f); long {
+		// Without the text, so that nobody prints the line.
+		return &hcl.File{Body: &hclsyntax.Body{}}, hcl.Diagnostics{problem(hcl.DiagError, at, mistake{
+			"Line too long", fmt.Sprintf("A line has at most %d bytes. A list may be written on several lines. The file was not read.", maxLine),
+		})}
+	}
 	o := newOutline(f)
 	if at, deep := tooDeep(o.tokens); deep {
 		return &hcl.File{Body: &hclsyntax.Body{}, Bytes: f.text}, hcl.Diagnostics{problem(hcl.DiagError, at, mistake{
