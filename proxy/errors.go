@@ -57,6 +57,7 @@ var (
 	errUpstreamEnds   = errors.New("the upstream ended the session")
 	errDraining       = errors.New("the proxy is stopping")
 	errGreeting       = errors.New("the upstream's greeting is no welcome")
+	errPanic          = errors.New("a mistake of the proxy's own")
 	errPaced          = errors.New("a command waits for its turn")
 	errTooLarge       = errors.New("the transfer is larger than the policy allows")
 	errSessionOver    = errors.New("the session is over")

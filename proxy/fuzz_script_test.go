@@ -13,6 +13,7 @@ import (
 
 	"go.uber.org/goleak"
 	"go.uber.org/zap"
+	"go.uber.org/zap/zapcore"
 
 	"github.com/ftpsproxy/ftpsproxy/proxy/upstream"
 	"github.com/ftpsproxy/ftpsproxy/tlsterm"
@@ -156,7 +157,7 @@ func (g *ground) server(t *testing.T, w way, address string) *Server {
 	if w.has(wayClearOff) {
 		l.TLS.Data = Require
 	}
-	s, err := New(Config{Listeners: []ListenerConfig{l}, Limits: fuzzLimits()}, zap.NewNop())
+	s, err := New(Config{Listeners: []ListenerConfig{l}, Limits: fuzzLimits()}, zap.New(zapcore.NewNopCore(), zap.Development()))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -53,6 +53,7 @@ const maxOutstanding = 64
 func (s *session) run(ctx context.Context) {
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer s.end(cancel)
+	defer s.contain()
 	err := s.open(ctx)
 	for s.phase != phaseClosing && err == nil {
 		select {
@@ -96,6 +97,17 @@ func (s *session) open(ctx context.Context) error {
 	}
 	s.clock.heard()
 	return s.proceed(ctx)
+}
+
+// contain keeps a mistake of ours within the session in which it shows: the others
+// go on. A logger for development lets it end the program.
+func (s *session) contain() {
+	v := recover()
+	if v == nil {
+		return
+	}
+	s.log.DPanic("session panicked", logError(fmt.Errorf("%s: %v", s.phase, v)), zap.Stack("stack"))
+	s.sayFarewell(fmt.Errorf("%w: %v", errPanic, v))
 }
 
 // end closes both control connections and awaits every goroutine.

@@ -125,7 +125,7 @@ func (r *runningProxy) trust(source tlsterm.Source) error {
 
 func (r *runningProxy) start(cfg proxy.Config) error {
 	encoder := zapcore.NewJSONEncoder(zap.NewProductionEncoderConfig())
-	log := zap.New(zapcore.NewCore(encoder, &r.log, zapcore.DebugLevel))
+	log := zap.New(zapcore.NewCore(encoder, &r.log, zapcore.DebugLevel), zap.Development())
 	r.config = cfg
 	var err error
 	if r.server, err = proxy.New(cfg, log); err != nil {

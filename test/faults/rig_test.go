@@ -88,7 +88,7 @@ func (r *rig) start() {
 	r.t.Helper()
 	core, log := observer.New(zapcore.InfoLevel)
 	r.log = log
-	server, err := proxy.New(r.config(), zap.New(core))
+	server, err := proxy.New(r.config(), zap.New(core, zap.Development()))
 	if err != nil {
 		r.t.Fatal(err)
 	}
