@@ -213,7 +213,7 @@ func (e *exercise) listings() {
 
 // step plans a step unless the client or the server cannot do it.
 func (e *exercise) step(s clients.Step) bool {
-	if clients.CannotDo(e.client, e.target, s.Op) != "" || serverCannot(e.server.Kind, e.client, s.Op) != "" {
+	if clients.CannotDo(e.client, e.target, s.Op) != "" || e.serverCannot(s.Op) != "" {
 		return false
 	}
 	e.steps = append(e.steps, s)

@@ -7,9 +7,10 @@ import (
 
 // A serverLimit says what a server cannot do, with any client or with one.
 type serverLimit struct {
-	server servers.Kind
-	client string // any when empty
+	server servers.Kind // any when empty
+	client string       // any when empty
 	op     clients.Op
+	direct bool // without the proxy alone
 	reason string
 }
 
@@ -21,13 +22,15 @@ func serverLimits() []serverLimit {
 		{server: servers.VSFTPD, op: clients.MachineList, reason: "knows no MLSD"},
 		{server: servers.Pyftpdlib, client: "lftp", op: clients.Abort, reason: lftpMiscounts},
 		{server: servers.PureFTPd, client: "lftp", op: clients.Abort, reason: lftpMiscounts},
+		{client: "ftplib", op: clients.Abort, direct: true, reason: "servers lose a byte of an ABOR that is urgent data; the proxy does not"},
 	}
 }
 
 // serverCannot returns why the server cannot do this, or "".
-func serverCannot(server servers.Kind, client clients.Client, op clients.Op) string {
+func (e *exercise) serverCannot(op clients.Op) string {
 	for _, l := range serverLimits() {
-		if l.server == server && l.op == op && (l.client == "" || l.client == client.Name()) {
+		if (l.server == "" || l.server == e.server.Kind) && (l.client == "" || l.client == e.client.Name()) &&
+			l.op == op && (!l.direct || e.target.Addr == e.server.Addr) {
 			return l.reason
 		}
 	}
