@@ -113,13 +113,21 @@ func printTest(w io.Writer, name string, r policy.TestResult) error {
 	var b strings.Builder
 	fmt.Fprintf(&b, "%s %s: %s\n", word, name, r.Name)
 	if !r.Passed {
-		fmt.Fprintf(&b, "     %s by %q from %s, at %s\n", r.Request.Command, r.Request.User, r.Request.Client, where(r.At))
+		fmt.Fprintf(&b, "     %s by %q from %s, at %s\n", r.Request.Command, r.Request.User, address(r.Request.Client), where(r.At))
 		for _, line := range r.Diff {
 			fmt.Fprintf(&b, "     %s\n", line)
 		}
 	}
 	_, err := io.WriteString(w, b.String())
 	return err
+}
+
+// address is for a test that supposes none as well.
+func address(a netip.Addr) string {
+	if !a.IsValid() {
+		return "no address"
+	}
+	return a.String()
 }
 
 func where(p policy.Place) string { return fmt.Sprintf("%s:%d", p.File, p.Line) }
