@@ -55,6 +55,16 @@ func TestHangupKeepsTheChallengeThatWorks(t *testing.T) {
 		}
 		conn.Close()
 	}
+
+	// Nor does a configuration that is refused for its listeners leave anything.
+	other := freeAddress(t)
+	rewrite(t, config, strings.Replace(acmeConfig(other), `"127.0.0.1:0"`, `"127.0.0.2:0"`, 1))
+	p.signal(syscall.SIGHUP)
+	p.stderr.await(t, "a restart is needed")
+	if conn, err := net.Dial("tcp", other); err == nil {
+		conn.Close()
+		t.Error("the refused configuration still answers challenges")
+	}
 	p.stop()
 }
 

@@ -21,6 +21,8 @@ var errCut = errors.New("stopped at once by a second signal; sessions were cut o
 type process struct {
 	server *proxy.Server
 	log    *zap.Logger
+	// begin, if set, starts what has to find the listeners bound.
+	begin func(context.Context) error
 	// announce is told once connections are accepted.
 	announce func([]proxy.Bound) error
 	// reload follows SIGHUP. Without it SIGHUP stops the server.
@@ -42,6 +44,11 @@ func (p process) run(ctx context.Context) error {
 
 	if err := p.server.Listen(ctx); err != nil {
 		return err
+	}
+	if p.begin != nil {
+		if err := p.begin(ctx); err != nil {
+			return err // the process ends, and the listeners with it
+		}
 	}
 	ctx, drain := context.WithCancel(ctx)
 	defer drain()

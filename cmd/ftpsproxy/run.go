@@ -119,10 +119,6 @@ func run(ctx context.Context, load loadFunc) error {
 		return err
 	}
 	o.log, o.reminded = logging.Logger, time.Now()
-	if err := o.start(ctx, built.ACME); err != nil {
-		return err
-	}
-	o.follow(built.ACME)
 	defer o.follow(nil)
 	w := watcher{log: logging.Logger, watched: built.Watch}
 	r := reloader{load: load, server: server, logging: logging, log: settings.Log, watcher: &w, orders: &o}
@@ -130,7 +126,15 @@ func run(ctx context.Context, load loadFunc) error {
 		w.look()
 		o.look(time.Now())
 	}
-	return process{server: server, log: logging.Logger, announce: printListeners, reload: r.reload, look: look}.run(ctx)
+	// An authority may ask the listeners themselves, and does so soon.
+	begin := func(ctx context.Context) error {
+		if err := o.start(ctx, built.ACME); err != nil {
+			return err
+		}
+		o.follow(built.ACME)
+		return nil
+	}
+	return process{server: server, log: logging.Logger, begin: begin, announce: printListeners, reload: r.reload, look: look}.run(ctx)
 }
 
 func build(load loadFunc, env configs.Environment) (*configs.Settings, configs.Built, error) {

@@ -31,16 +31,15 @@ type authority struct {
 	down      atomic.Bool
 }
 
-// newAuthority starts one that asks http-01 at the port.
-func newAuthority(t *testing.T, httpPort uint16) *authority {
+// newAuthority starts one that asks http-01 and tls-alpn-01 at the ports.
+func newAuthority(t *testing.T, httpPort, tlsPort uint16) *authority {
 	t.Helper()
 	a := &authority{house: machine.NewPKI(t), root: filepath.Join(t.TempDir(), "root.pem")}
 	quiet := log.New(io.Discard, "", 0)
 	store := db.NewMemoryStore()
 	issuer := ca.New(quiet, store, "", "ecdsa", 0, 1, map[string]ca.Profile{"default": {}})
 	machine.WritePEM(t, a.root, "CERTIFICATE", issuer.GetRootCert(0).DER)
-	// The last port is for tls-alpn-01, which nobody answers here.
-	validation := va.New(quiet, int(httpPort), 1, false, newNameServer(t), store)
+	validation := va.New(quiet, int(httpPort), int(tlsPort), false, newNameServer(t), store)
 	front := wfe.New(quiet, store, validation, issuer, []string{"pebble.test"}, false, false, 0, 0)
 	a.serve(t, front.Handler())
 	return a
@@ -71,6 +70,8 @@ func (a *authority) serve(t *testing.T, h http.Handler) {
 		ErrorLog:  quietLog(),
 		TLSConfig: &tls.Config{Certificates: []tls.Certificate{pair}},
 	}
+	// A connection kept for later would look like a session's.
+	server.SetKeepAlivesEnabled(false)
 	var running sync.WaitGroup
 	running.Go(func() { _ = server.ServeTLS(ln, "", "") })
 	t.Cleanup(func() {

@@ -23,7 +23,7 @@ import (
 func TestACME(t *testing.T) {
 	t.Parallel()
 	port := machine.Ports(t).First
-	a := newAuthority(t, port)
+	a := newAuthority(t, port, port)
 	a.down.Store(true)
 	server := servers.Start(t, servers.Pyftpdlib, servers.Options{})
 	f := front{server: server, address: loopbacks()[0], storage: t.TempDir(), acme: fmt.Sprintf(`acme {
@@ -80,6 +80,28 @@ func TestACME(t *testing.T) {
 	if n := a.orders.Load(); n != 3 {
 		t.Errorf("%d orders after another start", n)
 	}
+}
+
+// TestACMEOnTheImplicitListener has the implicit listener, to which port 443 is
+// forwarded, answer tls-alpn-01 while it has no certificate.
+func TestACMEOnTheImplicitListener(t *testing.T) {
+	t.Parallel()
+	port := machine.Ports(t).First
+	a := newAuthority(t, port, port)
+	server := servers.Start(t, servers.Pyftpdlib, servers.Options{})
+	p := startProxy(t, front{server: server, address: loopbacks()[0], implicitPort: port, acme: fmt.Sprintf(`acme {
+    names     = ["127.0.0.1"]
+    ca        = %q
+    ca_root   = %q
+    challenge = "tls-alpn-01"
+    address   = ""
+  }`, a.directory, a.house.CA)})
+	p.awaitLog(t, `"certificate replaced"`, 1)
+	p.awaitLog(t, `"ACME challenge answered"`, 3)
+	target := p.target(clients.Implicit)
+	target.CA = a.root
+	doEverything(t, server, clients.NewLFTP(t), target)
+	p.settled(t)
 }
 
 // wantNoCertificateYet: AUTH TLS is answered 431, and an implicit listener ends

@@ -26,8 +26,10 @@ type front struct {
 	tls      string          // more lines in the tls block of the listeners
 	upstream string          // more lines in the tls block of the upstream
 	pki      *machine.PKI    // absent: self_signed
-	acme     string          // instead of both: the block acme of the certificate
-	storage  string          // the storage folder; absent: one of its own
+	// implicitPort is the port of the implicit listener; 0: any.
+	implicitPort uint16
+	acme         string // instead of both: the block acme of the certificate
+	storage      string // the storage folder; absent: one of its own
 }
 
 // A proxy is the program under test, running.
@@ -70,6 +72,10 @@ func (p *proxy) config(t *testing.T) string {
 	t.Helper()
 	var b strings.Builder
 	for i, mode := range []string{"explicit", "implicit"} {
+		port := uint16(0)
+		if mode == "implicit" {
+			port = p.implicitPort
+		}
 		fmt.Fprintf(&b, `
 listener %[1]q {
   address     = %[2]q
@@ -81,7 +87,7 @@ listener %[1]q {
   }
   passive { ports = %[4]q }
 }
-`, mode, netip.AddrPortFrom(p.address, 0), p.tls, p.passive[i])
+`, mode, netip.AddrPortFrom(p.address, port), p.tls, p.passive[i])
 	}
 	certificate := `self_signed { names = ["localhost", "127.0.0.1", "::1"] }`
 	if p.pki != nil {
