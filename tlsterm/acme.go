@@ -29,8 +29,8 @@ type ACME struct {
 	env      ACMEEnvironment
 	stewards []*steward
 	source   Source
-	every    time.Duration                   // between two looks at each certificate
-	pause    func(attempt int) time.Duration // before the next attempt after one has failed
+	every    time.Duration                                 // between two looks at each certificate
+	pause    func(attempt int, reached bool) time.Duration // before the next attempt after one has failed
 
 	lifecycle
 }
@@ -103,8 +103,13 @@ func NewACME(cfg ACMEConfig, env ACMEEnvironment) (*ACME, error) {
 }
 
 // acmePause grows from a minute to six hours. Authorities count failures per
-// name and hour, and what an operator has to mend takes its time.
-func acmePause(attempt int) time.Duration {
+// name and hour, and what an operator has to mend takes its time. An authority
+// that was not reached counts nothing: at a machine's start the network may be
+// up in a moment.
+func acmePause(attempt int, reached bool) time.Duration {
+	if !reached {
+		return min(5*time.Second<<min(attempt-1, 4), time.Minute)
+	}
 	minutes := []int{1, 2, 5, 10, 20, 30, 60, 120, 180}
 	if attempt <= len(minutes) {
 		return time.Duration(minutes[max(attempt, 1)-1]) * time.Minute

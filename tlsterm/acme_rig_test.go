@@ -223,7 +223,7 @@ func (a *authority) wish(t *testing.T, storage certmagic.Storage, change func(*A
 		t.Fatal(err)
 	}
 	acme.every = 20 * time.Millisecond
-	acme.pause = func(int) time.Duration { return 20 * time.Millisecond }
+	acme.pause = func(int, bool) time.Duration { return 20 * time.Millisecond }
 	w.ACME = acme
 	return w
 }

@@ -369,18 +369,21 @@ func TestACMEUnusableStorage(t *testing.T) {
 	}
 }
 
-// Attempts are a minute apart at first and six hours at last.
+// Attempts are a minute apart at first and six hours at last; where the authority
+// was not even reached, seconds and a minute.
 func TestACMEPause(t *testing.T) {
-	var before time.Duration
-	for attempt := 1; attempt < 40; attempt++ {
-		pause := acmePause(attempt)
-		if pause < before || pause < time.Minute || pause > 6*time.Hour {
-			t.Errorf("after %d failures: %v, before that %v", attempt, pause, before)
+	for reached, bounds := range map[bool][2]time.Duration{true: {time.Minute, 6 * time.Hour}, false: {5 * time.Second, time.Minute}} {
+		before := bounds[0]
+		for attempt := 1; attempt < 100; attempt++ {
+			pause := acmePause(attempt, reached)
+			if pause < before || pause > bounds[1] {
+				t.Errorf("after %d failures: %v, before that %v", attempt, pause, before)
+			}
+			before = pause
 		}
-		before = pause
-	}
-	if acmePause(1) != time.Minute || before != 6*time.Hour {
-		t.Errorf("%v to %v", acmePause(1), before)
+		if first := acmePause(1, reached); first != bounds[0] || before != bounds[1] {
+			t.Errorf("reached %t: %v to %v", reached, first, before)
+		}
 	}
 }
 

@@ -28,16 +28,21 @@ func (k *steward) explain(err error) string {
 	if errors.As(err, &problem) {
 		return oneLine(k.explainProblem(problem))
 	}
-	// The library's wrapping names this program's types and the URL once more.
-	if failed, ok := errors.AsType[*url.Error](err); ok {
-		if strings.HasPrefix(failed.URL, "http") && hostOf(failed.URL) == k.authority() {
-			return oneLine(fmt.Sprintf("the authority %s cannot be reached: %v", k.authority(), cause(failed.Err)))
-		}
+	if k.isUnreached(err) {
+		// The library's wrapping names its own types and the URL once more.
+		failed, _ := errors.AsType[*url.Error](err)
+		return oneLine(fmt.Sprintf("the authority %s cannot be reached: %v", k.authority(), cause(failed.Err)))
 	}
 	if failed, ok := errors.AsType[*solverError](err); ok {
 		return oneLine(failed.Error())
 	}
 	return oneLine(k.unwrapped(err))
+}
+
+// isUnreached tells that the authority has not heard of the attempt.
+func (k *steward) isUnreached(err error) bool {
+	failed, ok := errors.AsType[*url.Error](err)
+	return ok && hostOf(failed.URL) == k.authority()
 }
 
 // unwrapped leaves out what certmagic says about itself before and after an

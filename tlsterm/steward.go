@@ -189,7 +189,7 @@ func (k *steward) fail(err error) {
 	why := k.explain(err)
 	k.update(func(a *attempts) {
 		a.failed++
-		a.next = time.Now().Add(k.acme.pause(a.failed))
+		a.next = time.Now().Add(k.acme.pause(a.failed, !k.isUnreached(err)))
 		a.step, a.why = "", why
 	})
 	k.observe(ACMEFailed, why)
