@@ -17,6 +17,14 @@ type work struct {
 	text     []byte
 	targets  [maxTargets]target
 	count    int
+	choice
+}
+
+// A choice is what narrowing the rules down needs.
+type choice struct {
+	left  ruleSet // the rules that may match
+	some  ruleSet // those of one index
+	probe []byte  // what is looked up there
 }
 
 func (w *work) reset() {

@@ -50,29 +50,32 @@ func BenchmarkDecideWhen(b *testing.B) {
 // A hundred rules that differ in one matcher, of which the last matches.
 func BenchmarkDecideHundred(b *testing.B) {
 	for name, format := range map[string]string{
-		"users": "users = [\"u%[1]d-*\"]\n from = [\"198.51.100.0/24\"]\n paths = [\"/incoming/**\"]",
-		"from":  "from = [\"198.51.%[1]d.0/24\"]\n users = [\"u99-*\"]\n paths = [\"/incoming/**\"]",
-		"names": "users = [\"u99-*\"]\n paths = [\"/incoming/*.e%[1]d\", \"**/x%[1]d\"]",
+		"users":     "action = \"allow\"\n users = [\"u%[1]d-*\"]\n from = [\"2001:db8:99::/48\"]\n paths = [\"/incoming/**\"]",
+		"user-ends": "action = \"allow\"\n users = [\"*@u%[1]d\"]\n from = [\"2001:db8:99::/48\"]\n paths = [\"/incoming/**\"]",
+		"hosts":     "action = \"allow\"\n hosts = [\"ftp.u%[1]d.example.com\", \"*.u%[1]d.example.net\"]\n paths = [\"/incoming/**\"]",
+		"from":      "action = \"allow\"\n from = [\"2001:db8:%[1]d::/48\"]\n users = [\"u99-*\"]\n paths = [\"/incoming/**\"]",
+		"names":     "action = \"allow\"\n users = [\"u99-*\"]\n paths = [\"/incoming/*.e%[1]d\", \"**/x%[1]d\"]",
+		"denied":    "action = \"deny\"\n paths = [\"**/*.e%[1]d\", \"**/*.x%[1]d/**\"]",
 	} {
 		var text strings.Builder
 		for i := range 100 {
-			fmt.Fprintf(&text, "rule \"r%[1]d\" {\n "+format+"\n action = \"allow\"\n}\n", i)
+			fmt.Fprintf(&text, "rule \"r%[1]d\" {\n "+format+"\n}\n", i)
 		}
 		p := compile(b, text.String())
-		q := in(b, "/incoming", "STOR report.e99")
-		q.Client, q.User = netip.MustParseAddr("198.51.99.4"), "u99-a"
-		if name == "users" {
-			q.Client = netip.MustParseAddr("198.51.100.4")
+		for _, line := range []string{"STOR report.e99", "RNTO report.e99"} {
+			q := in(b, "/incoming", line)
+			q.RenameFrom = policy.Source{Argument: "upload.e99", Directory: "/incoming"}
+			q.Client, q.User, q.Session.Host = netip.MustParseAddr("2001:db8:99::4"), "u99-a@u99", "ftp.u99.example.com"
+			b.Run(name+"/"+line[:4], func(b *testing.B) {
+				if d := p.Decide(q); d.Rule != "r99" {
+					b.Fatalf("%+v", d)
+				}
+				b.ReportAllocs()
+				for b.Loop() {
+					p.Decide(q)
+				}
+			})
 		}
-		b.Run(name, func(b *testing.B) {
-			if d := p.Decide(q); d.Rule != "r99" {
-				b.Fatalf("%+v", d)
-			}
-			b.ReportAllocs()
-			for b.Loop() {
-				p.Decide(q)
-			}
-		})
 	}
 }
 

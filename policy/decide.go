@@ -2,7 +2,7 @@ package policy
 
 import (
 	"errors"
-	"strings"
+	"math/bits"
 )
 
 // Decide says what becomes of a command. It asks the rules in the order of the
@@ -17,6 +17,7 @@ func (p *Policy) Decide(q Request) Decision {
 	defer p.give(w)
 	w.ask(&q)
 	w.read(p.vocabulary)
+	p.narrow(w)
 	decision := p.decide(w, w.verbs[0], nil)
 	for _, verb := range w.verbs[1:w.forms] {
 		if other := p.decide(w, verb, nil); other.stricter(&decision) {
@@ -26,30 +27,23 @@ func (p *Policy) Decide(q Request) Decision {
 	return decision
 }
 
-// decide goes through the rules that name the verb. Each rule that was looked at
-// is reported to trace, if there is one.
+// decide goes through the rules that name the verb and may match. Each rule that
+// was looked at is reported to trace, if there is one.
 func (p *Policy) decide(w *work, verb verbID, trace *[]Step) Decision {
 	kind := p.vocabulary.kinds[verb]
-	needed, only := w.gates()
-	for i := range p.candidates[verb] {
-		c := &p.candidates[verb][i]
-		r := c.rule
-		place := only
-		if r.action == Allow {
-			place = needed
-		}
-		if trace == nil && (place != nil && !startsWith(place, c.prefix) || !strings.HasPrefix(w.request.User, c.user)) {
-			continue
-		}
-		failed, err := r.check(p, w)
-		if trace != nil {
-			*trace = append(*trace, p.step(r, failed, err))
-		}
-		switch {
-		case err != nil:
-			return p.failed(r, kind, err)
-		case failed == NoMatcher:
-			return p.matched(r, kind)
+	for i, word := range p.naming[verb] {
+		for word &= w.left[i]; word != 0; word &= word - 1 {
+			r := &p.rules[i*64+bits.TrailingZeros64(word)]
+			failed, err := r.check(p, w)
+			if trace != nil {
+				*trace = append(*trace, p.step(r, failed, err))
+			}
+			switch {
+			case err != nil:
+				return p.failed(r, kind, err)
+			case failed == NoMatcher:
+				return p.matched(r, kind)
+			}
 		}
 	}
 	if verb == verbUnknown || kind == replyUnknownVerb {
@@ -61,22 +55,6 @@ func (p *Policy) decide(w *work, verb verbID, trace *[]Step) Decision {
 		d.Reply = defaultReply(d.Action, kind)
 	}
 	return d
-}
-
-// gates returns what sorts rules out by the start of their patterns: a path that
-// an allowing rule has to match, and the one path that any other rule can match.
-// They are nil when there is no such path.
-func (w *work) gates() (needed, only []byte) {
-	for i := range w.targets[:w.count] {
-		t := &w.targets[i]
-		if w.count == 1 && t.how == 0 {
-			only = w.pathOf(t)
-		}
-		if needed == nil && t.how&(targetOdd|targetUnknown) == 0 {
-			needed = w.pathOf(t)
-		}
-	}
-	return needed, only
 }
 
 func (p *Policy) matched(r *rule, kind replyKind) Decision {

@@ -50,6 +50,7 @@ func (p *Policy) Explain(q Request) Explanation {
 	defer p.give(w)
 	w.ask(&q)
 	w.read(p.vocabulary)
+	w.left.fill() // every rule is looked at
 	e := Explanation{Decision: decision}
 	for _, verb := range w.verbs[:w.forms] {
 		e.Readings = append(e.Readings, p.explain(w, verb))

@@ -96,10 +96,27 @@ func (c *class) has(r rune) bool {
 
 // prefix is what every text starts with that matches.
 func (s *segment) prefix() string {
-	if len(s.tokens) == 0 || s.fold || s.tokens[0].kind != tokenLiteral {
+	if s.fold {
 		return ""
 	}
-	return s.tokens[0].literal
+	return s.head()
+}
+
+// head is what the pattern starts with, as far as it is fixed; in lower case,
+// when the case is ignored.
+func (s *segment) head() string {
+	if len(s.tokens) > 0 && s.tokens[0].kind == tokenLiteral {
+		return s.tokens[0].literal
+	}
+	return ""
+}
+
+// tail is what it ends with.
+func (s *segment) tail() string {
+	if n := len(s.tokens); n > 0 && s.tokens[n-1].kind == tokenLiteral {
+		return s.tokens[n-1].literal
+	}
+	return ""
 }
 
 // isPrefix tells that every text with the prefix matches: "partner-*".

@@ -89,14 +89,6 @@ func (r *route) measure() {
 	}
 }
 
-// tail is what the component ends with, as far as it is fixed.
-func (s *segment) tail() string {
-	if n := len(s.tokens); n > 0 && s.tokens[n-1].kind == tokenLiteral {
-		return s.tokens[n-1].literal
-	}
-	return ""
-}
-
 // fixedPrefix is cut off in front of the first wildcard. "**" may stand for
 // nothing, with the slash in front of it.
 func fixedPrefix(segments []segment) string {

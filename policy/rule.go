@@ -104,7 +104,7 @@ func (m *who) check(q *Request, strict bool) Matcher {
 	if m.users.given && !matchAny(m.users.elements, q.User) {
 		return MatchUsers
 	}
-	if m.hosts.given && !matchHost(m.hosts.elements, q) {
+	if m.hosts.given && !matchAny(m.hosts.elements, hostOf(q)) {
 		return MatchHosts
 	}
 	return NoMatcher
@@ -135,9 +135,9 @@ func matchAny(globs []*glob, text string) bool {
 	return false
 }
 
-// matchHost compares the name that the client gave in HOST or in its TLS hello.
-// Where it gave both they are equal (RFC 7151 §3.2).
-func matchHost(globs []*glob, q *Request) bool {
+// hostOf returns the name that the client gave in HOST or in its TLS hello. Where
+// it gave both they are equal (RFC 7151 §3.2).
+func hostOf(q *Request) string {
 	host := q.Session.Host
 	if host == "" {
 		host = q.TLS.SNI
@@ -145,7 +145,7 @@ func matchHost(globs []*glob, q *Request) bool {
 	if n := len(host); n > 1 && host[n-1] == '.' {
 		host = host[:n-1]
 	}
-	return matchAny(globs, host)
+	return host
 }
 
 // matchPaths asks for every target of an allowing rule, and for any target of

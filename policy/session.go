@@ -45,8 +45,11 @@ func (p *Policy) forms(verb string) []verbID {
 }
 
 func (p *Policy) neverAllows(w *work, id verbID) bool {
-	for i := range p.candidates[id] {
-		r := p.candidates[id][i].rule
+	for i := range p.rules {
+		r := &p.rules[i]
+		if !r.verbs.has(id) {
+			continue
+		}
 		switch r.outright(p, w) {
 		case perhaps:
 			if r.action == Allow {

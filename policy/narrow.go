@@ -1,0 +1,193 @@
+package policy
+
+import (
+	"net/netip"
+	"slices"
+)
+
+// An aspect is what an index looks at. Of patterns that start with a wildcard,
+// such as "**/*.exe", the end is looked at.
+type aspect uint8
+
+const (
+	userStart aspect = iota
+	userEnd
+	hostStart
+	hostEnd
+	network // the bits of the address, each as a byte
+	pathStart
+	pathEnd
+	aspects
+)
+
+// index makes the indexes. Those that tell most rules apart come first.
+func (p *Policy) index() {
+	p.naming = make([]ruleSet, len(p.vocabulary.names))
+	for id := range p.naming {
+		p.naming[id] = newRuleSet(len(p.rules))
+		for i := range p.rules {
+			if p.rules[i].verbs.has(verbID(id)) {
+				p.naming[id].add(i)
+			}
+		}
+	}
+	for of := range aspects {
+		x := index{of: of, spells: newRuleSet(len(p.rules))}
+		x.fill(p.rules, func(r *rule) ([]string, bool) { return r.starts(of) })
+		for i := range p.rules {
+			if of == pathEnd && slices.ContainsFunc(p.rules[i].paths.elements, (*pathGlob).spells) {
+				x.spells.add(i)
+			}
+		}
+		if len(x.keys) > 0 {
+			p.indexes = append(p.indexes, x)
+		}
+	}
+	slices.SortStableFunc(p.indexes, func(a, b index) int { return len(b.keys) - len(a.keys) })
+}
+
+// starts returns what the rule's patterns start with, in reverse what they end
+// with, and whether there are any.
+func (r *rule) starts(of aspect) (texts []string, given bool) {
+	switch of {
+	case userStart, userEnd:
+		return globStarts(&r.who.users, of == userEnd), r.who.users.given
+	case hostStart, hostEnd:
+		return globStarts(&r.who.hosts, of == hostEnd), r.who.hosts.given
+	case network:
+		for _, n := range r.who.from.elements {
+			bits := appendAddress(nil, n.Addr())
+			texts = append(texts, string(bits[:1+n.Bits()]))
+		}
+		return texts, r.who.from.given
+	}
+	for _, g := range r.paths.elements {
+		for i := range g.alternatives {
+			if of == pathEnd {
+				texts = append(texts, string(appendReverse(nil, g.alternatives[i].suffix)))
+			} else {
+				texts = append(texts, g.alternatives[i].prefix)
+			}
+		}
+	}
+	return texts, r.paths.given
+}
+
+func globStarts(globs *list[*glob], end bool) (texts []string) {
+	for _, g := range globs.elements {
+		for i := range g.alternatives {
+			if s := &g.alternatives[i]; end {
+				texts = append(texts, string(appendReverse(nil, s.tail())))
+			} else {
+				texts = append(texts, s.head())
+			}
+		}
+	}
+	return texts
+}
+
+// few rules are asked faster than any index.
+const few = 2
+
+// narrow leaves the rules that may match the request.
+func (p *Policy) narrow(w *work) {
+	copy(w.left, p.naming[w.verbs[0]])
+	for _, verb := range w.verbs[1:w.forms] {
+		w.left.include(p.naming[verb])
+	}
+	for i := range p.indexes {
+		if w.left.atMost(few) {
+			return
+		}
+		if x := &p.indexes[i]; x.ask(w) {
+			w.left.intersect(w.some)
+		}
+	}
+}
+
+// ask collects the rules that may match. It is false when any may.
+func (x *index) ask(w *work) bool {
+	copy(w.some, x.open)
+	switch x.of {
+	case userStart:
+		w.probe = append(w.probe[:0], w.request.User...)
+	case userEnd:
+		w.probe = appendReverse(w.probe[:0], lastOf(w.request.User, x.longest))
+	case hostStart:
+		w.probe = appendLower(w.probe[:0], hostOf(&w.request))
+	case hostEnd:
+		w.probe = appendLower(w.probe[:0], lastOf(hostOf(&w.request), x.longest))
+		slices.Reverse(w.probe)
+	case network:
+		if !w.request.Client.IsValid() {
+			return false
+		}
+		w.probe = appendAddress(w.probe[:0], w.request.Client)
+	default:
+		return x.askPaths(w)
+	}
+	x.find(w.some, w.probe)
+	return true
+}
+
+// askPaths collects the rules that may match any place, which is what those that
+// deny need; those that allow need more.
+func (x *index) askPaths(w *work) bool {
+	for i := range w.targets[:w.count] {
+		t := &w.targets[i]
+		wide := t.how&(targetBelow|targetChild|targetCarries) != 0
+		switch {
+		case t.how&targetUnknown != 0:
+			return false
+		case x.of == pathStart && !wide:
+			x.find(w.some, w.pathOf(t))
+		case x.of == pathStart:
+			// What is touched may be deeper than the path, and so may be what the
+			// pattern spells out.
+			x.findRelated(w.some, w.pathOf(t))
+		case t.how&(targetBelow|targetChild) != 0:
+			return false // the end of what is touched is not known
+		default:
+			if wide {
+				w.some.include(x.spells)
+			}
+			w.probe = appendReverse(w.probe[:0], lastOf(w.pathOf(t), x.longest))
+			x.find(w.some, w.probe)
+		}
+	}
+	return true
+}
+
+// spells tells whether the pattern names a place that a directory may hold; see
+// holds.
+func (g *pathGlob) spells() bool {
+	return slices.ContainsFunc(g.alternatives, func(r route) bool { return r.head > 0 })
+}
+
+// appendAddress appends the address, one byte for each bit, behind its length.
+func appendAddress(buffer []byte, a netip.Addr) []byte {
+	buffer = append(buffer, byte(a.BitLen()))
+	bytes := a.As16()
+	for _, b := range bytes[len(bytes)-a.BitLen()/8:] {
+		buffer = append(buffer, b>>7, b>>6&1, b>>5&1, b>>4&1, b>>3&1, b>>2&1, b>>1&1, b&1)
+	}
+	return buffer
+}
+
+// lastOf returns the last n bytes.
+func lastOf[T bytestring](text T, n int) T { return text[max(0, len(text)-n):] }
+
+// appendReverse appends the text from its end to its start.
+func appendReverse[T bytestring](buffer []byte, text T) []byte {
+	for i := len(text) - 1; i >= 0; i-- {
+		buffer = append(buffer, text[i])
+	}
+	return buffer
+}
+
+func appendLower(buffer []byte, text string) []byte {
+	for i := range len(text) {
+		buffer = append(buffer, lowerByte(text[i]))
+	}
+	return buffer
+}
