@@ -57,8 +57,13 @@ type index struct {
 	keys    []key   // sorted
 	longest int     // of their texts
 	open    ruleSet // rules of which it knows nothing
-	spells  ruleSet // rules with a pattern that names a directory, for nameEnd
+	// spells are, for pathEnd, by a number of components, the rules that match
+	// what holds a place spelled out in more of them; see pathGlob.holds.
+	spells [depths]ruleSet
 }
+
+// depths is how many numbers of components are told apart.
+const depths = 8
 
 // A key is the fixed start of one or more patterns.
 type key struct {

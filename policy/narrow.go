@@ -1,6 +1,7 @@
 package policy
 
 import (
+	"bytes"
 	"net/netip"
 	"slices"
 )
@@ -32,12 +33,10 @@ func (p *Policy) index() {
 		}
 	}
 	for of := range aspects {
-		x := index{of: of, spells: newRuleSet(len(p.rules))}
+		x := index{of: of}
 		x.fill(p.rules, func(r *rule) ([]string, bool) { return r.starts(of) })
-		for i := range p.rules {
-			if of == pathEnd && slices.ContainsFunc(p.rules[i].paths.elements, (*pathGlob).spells) {
-				x.spells.add(i)
-			}
+		if of == pathEnd {
+			x.fillSpells(p.rules)
 		}
 		if len(x.keys) > 0 {
 			p.indexes = append(p.indexes, x)
@@ -149,7 +148,8 @@ func (x *index) askPaths(w *work) bool {
 			return false // the end of what is touched is not known
 		default:
 			if wide {
-				w.some.include(x.spells)
+				depth := bytes.Count(inside(w.pathOf(t)), []byte{'/'})
+				w.some.include(x.spells[min(depth, depths-1)])
 			}
 			w.probe = appendReverse(w.probe[:0], lastOf(w.pathOf(t), x.longest))
 			x.find(w.some, w.probe)
@@ -158,17 +158,27 @@ func (x *index) askPaths(w *work) bool {
 	return true
 }
 
-// spells tells whether the pattern names a place that a directory may hold; see
-// holds.
-func (g *pathGlob) spells() bool {
-	return slices.ContainsFunc(g.alternatives, func(r route) bool { return r.head > 0 })
+// fillSpells fills in spells. What an allowing rule has to match is the path
+// itself.
+func (x *index) fillSpells(rules []rule) {
+	for depth := range x.spells {
+		x.spells[depth] = newRuleSet(len(rules))
+		for i := range rules {
+			spells := func(g *pathGlob) bool {
+				return slices.ContainsFunc(g.alternatives, func(r route) bool { return r.head > depth })
+			}
+			if rules[i].action != Allow && slices.ContainsFunc(rules[i].paths.elements, spells) {
+				x.spells[depth].add(i)
+			}
+		}
+	}
 }
 
 // appendAddress appends the address, one byte for each bit, behind its length.
 func appendAddress(buffer []byte, a netip.Addr) []byte {
 	buffer = append(buffer, byte(a.BitLen()))
-	bytes := a.As16()
-	for _, b := range bytes[len(bytes)-a.BitLen()/8:] {
+	all := a.As16()
+	for _, b := range all[len(all)-a.BitLen()/8:] {
 		buffer = append(buffer, b>>7, b>>6&1, b>>5&1, b>>4&1, b>>3&1, b>>2&1, b>>1&1, b&1)
 	}
 	return buffer

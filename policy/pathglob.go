@@ -211,7 +211,7 @@ func (r *route) match(path []byte, open bool) bool {
 			}
 			end := component(path, i)
 			alike := open && end == len(path) && mayEndAlike(s.tail(), path[i+1:])
-			if alike || matchSegment(s, path[i+1:end]) {
+			if alike || endsWith(path[i+1:end], s.tail()) && matchSegment(s, path[i+1:end]) {
 				at, i = at+1, end
 				continue
 			}

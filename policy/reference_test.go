@@ -156,7 +156,9 @@ func (d dice) policy() string {
 			name string
 			of   func() string
 		}{
-			{"commands", func() string { return d.pick("@write", "@list", "@read", "*", "RNTO", "RNFR", "RETR", "@delete", "@unknown", "SITE CHMOD", "XFOO") }},
+			{"commands", func() string {
+				return d.pick("@write", "@list", "@read", "*", "RNTO", "RNFR", "RETR", "@delete", "@unknown", "SITE CHMOD", "XFOO")
+			}},
 			{"users", d.name}, {"hosts", d.name}, {"from", d.network}, {"paths", d.path},
 			{"arguments", func() string { return d.pick("a", "^b", "x$") }},
 		} {
@@ -172,7 +174,9 @@ func (d dice) policy() string {
 	return b.String() + "}\n"
 }
 
-func (d dice) condition(int) string { return d.pick("tls.active", "user.name == \"a\"", "command.path != \"/a\"") }
+func (d dice) condition(int) string {
+	return d.pick("tls.active", "user.name == \"a\"", "command.path != \"/a\"")
+}
 
 func (d dice) request() Request {
 	place := func() string {
