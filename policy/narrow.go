@@ -59,6 +59,7 @@ func (r *rule) starts(of aspect) (texts []string, given bool) {
 			texts = append(texts, string(bits[:1+n.Bits()]))
 		}
 		return texts, r.who.from.given
+	default: // of the paths
 	}
 	for _, g := range r.paths.elements {
 		for i := range g.alternatives {

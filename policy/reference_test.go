@@ -159,7 +159,10 @@ func (d dice) policy() string {
 			{"commands", func() string {
 				return d.pick("@write", "@list", "@read", "*", "RNTO", "RNFR", "RETR", "@delete", "@unknown", "SITE CHMOD", "XFOO")
 			}},
-			{"users", d.name}, {"hosts", d.name}, {"from", d.network}, {"paths", d.path},
+			{"users", d.name},
+			{"hosts", d.name},
+			{"from", d.network},
+			{"paths", d.path},
 			{"arguments", func() string { return d.pick("a", "^b", "x$") }},
 		} {
 			if d.IntN(6) < density && matcher.name != "arguments" || d.IntN(20) == 0 {
