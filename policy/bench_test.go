@@ -2,6 +2,7 @@ package policy_test
 
 import (
 	"fmt"
+	"math"
 	"net/netip"
 	"strings"
 	"testing"
@@ -106,9 +107,14 @@ func TestDecideDoesNotAllocate(t *testing.T) {
 		q.RenameFrom = policy.Source{Argument: "a", Directory: "/incoming"}
 		q.Client = netip.MustParseAddr("198.51.100.4")
 		p.Decide(q)
-		// The pool may lose its work to the garbage collector once.
-		if n := testing.AllocsPerRun(200, func() { p.Decide(q) }); n > 0.5 {
-			t.Errorf("%s: %v allocations", line, n)
+		// A pool may lose its work, to the garbage collector or, under the race
+		// detector, by chance: the best of many rounds tells what deciding takes.
+		least := math.Inf(1)
+		for range 100 {
+			least = min(least, testing.AllocsPerRun(5, func() { p.Decide(q) }))
+		}
+		if least > 0 {
+			t.Errorf("%s: %v allocations", line, least)
 		}
 	}
 }

@@ -102,6 +102,7 @@ func (c *carriage) openRest(ctx context.Context) bool {
 	if !<-secured || !opened {
 		return false
 	}
+	c.opened.Store(true)
 	c.release() // one data connection per PASV: the port is free while the file moves
 	return true
 }
@@ -202,9 +203,7 @@ func sideOr(err error, s side) side {
 
 // finish judges the end of the file, and passes it on.
 func (c *carriage) finish(from, to *leg) error {
-	// A peer that died mid-file ends both its connections, and the end of a data
-	// connection looks like the end of the file unless close_notify proves it.
-	if (from.tls == nil || from.truncated()) && c.spec.ended(from.side) {
+	if (from.tls == nil || from.truncated()) && !c.believable(from.side) {
 		return atSide(from.side, "read", errControlGone)
 	}
 	if from.truncated() {
@@ -223,6 +222,28 @@ func (c *carriage) finish(from, to *leg) error {
 	_ = from.closeWrite()
 	_ = from.tcp.Close()
 	return nil
+}
+
+// wordTime is how long the end of a clear file waits for the upstream's word on
+// it, which is on its way or has gone astray with its control connection.
+const wordTime = 100 * time.Millisecond
+
+// believable judges the end of a file that no close_notify proves. A peer that
+// died mid-file ends both its connections, and the end of the data connection
+// alone looks like the end of the file. The two need not arrive in order.
+func (c *carriage) believable(s side) bool {
+	if s == sideUpstream {
+		timer := time.NewTimer(wordTime)
+		defer timer.Stop()
+		select {
+		case <-c.final:
+		case <-timer.C:
+		}
+		if c.complete.Load() {
+			return true // all of it had been sent by then, whatever has ended since
+		}
+	}
+	return !c.spec.ended(s)
 }
 
 // watch reads the receiving leg: it takes in TLS tickets, drops what flows the

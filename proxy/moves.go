@@ -111,9 +111,13 @@ func (s *session) onTransferReply(ctx context.Context, e *exchange, r ftpparse.R
 		t.begin()
 		return s.relay(ctx, e, r)
 	}
+	class := r.Class()
 	switch {
+	case t.owner.began && class != ftpparse.Completion && !t.opened.Load():
+		// Whoever is still awaited would come for nothing.
+		t.abandon(errRefused)
 	case t.owner.began:
-	case r.Class() == ftpparse.Completion:
+	case class == ftpparse.Completion:
 		t.implied.Store(true)
 		t.begin()
 	default:
@@ -122,6 +126,7 @@ func (s *session) onTransferReply(ctx context.Context, e *exchange, r ftpparse.R
 	// The upstream's 226 is held back: relayed at once it can overtake the last
 	// bytes of the file, and a client that trusts it would close too early.
 	e.stage, e.answer = stageHeld, s.worded(e.command, r)
+	t.conclude(class == ftpparse.Completion)
 	s.queue.awaitAnew()
 	s.settle()
 	return nil
@@ -141,6 +146,7 @@ func (s *session) askForTheEnd(e *exchange) error {
 		onReply: func(ctx context.Context, noop *exchange, r ftpparse.Reply) error {
 			if r.Class() != ftpparse.Preliminary && e.awaits() {
 				e.stage, e.answer = stageHeld, replyBroken
+				e.transfer.conclude(false)
 				s.upstream.late = true // an upstream may answer NOOP first, while it is still at the file
 				s.queue.awaitAnew()
 				s.settle()

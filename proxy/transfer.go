@@ -27,9 +27,10 @@ type transfer struct {
 	limits  transferLimits
 	binding *tlsterm.Binding
 	events  chan eventKind // room for all that one transfer reports
-	begun   chan struct{}
+	said
 	cancel  context.CancelCauseFunc
 	failure atomic.Pointer[sideError] // the first thing that went wrong
+	opened  atomic.Bool               // both legs are
 	// settled: the upstream's leg has come to its end, its final reply is due.
 	settled atomic.Bool
 	// implied: the upstream's final reply came without a preliminary one, so
@@ -37,6 +38,14 @@ type transfer struct {
 	implied atomic.Bool
 	owner   ownerView
 	outcome outcome // written before eventEnded, read after it
+}
+
+// said is what the transfer's goroutine learns of the upstream's replies.
+type said struct {
+	begun chan struct{} // closed at its 1yz
+	final chan struct{} // closed at its final reply
+	// complete: that was 2yz.
+	complete atomic.Bool
 }
 
 // opening says how each leg is opened: exactly one of the two per side.
@@ -121,6 +130,12 @@ func (t *transfer) begin() {
 	}
 }
 
+// conclude tells that the upstream's final reply is here.
+func (t *transfer) conclude(complete bool) {
+	t.complete.Store(complete)
+	close(t.final)
+}
+
 // abandon ends the legs, whatever they are doing. The reason of the first call
 // counts.
 func (t *transfer) abandon(reason error) {
@@ -173,7 +188,7 @@ func (t *transfer) expired() {
 }
 
 func newTransfer(b *tlsterm.Binding, limits transferLimits) *transfer {
-	return &transfer{binding: b, limits: limits, events: make(chan eventKind, 4), begun: make(chan struct{})}
+	return &transfer{binding: b, limits: limits, events: make(chan eventKind, 4), said: said{begun: make(chan struct{}), final: make(chan struct{})}}
 }
 
 // acceptClient prepares a client's PASV: the lease is the transfer's from here.
