@@ -113,8 +113,9 @@ func (s *session) onTransferReply(ctx context.Context, e *exchange, r ftpparse.R
 	}
 	class := r.Class()
 	switch {
-	case t.owner.began && class != ftpparse.Completion && !t.opened.Load():
-		// Whoever is still awaited would come for nothing.
+	case t.owner.began && class != ftpparse.Completion && !t.opened.Load() && t.spec.origin == nil:
+		// The client would come for nothing. (Under TLS the upstream's leg fails
+		// by itself, and its failure says more than this reply.)
 		t.abandon(errRefused)
 	case t.owner.began:
 	case class == ftpparse.Completion:

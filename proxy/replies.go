@@ -68,7 +68,7 @@ func closingReply(o outcome, final ftpparse.Reply) ftpparse.Reply {
 	switch class := final.Class(); {
 	case errors.Is(o.err, errTooLarge):
 		return replyTooLarge
-	case o.err.Step == stepOpen:
+	case o.err.Step == stepOpen && !saysMore(o.err.Side, final):
 		return openFailure(o.err)
 	case class == ftpparse.Transient, class == ftpparse.Permanent:
 		return final
@@ -77,6 +77,14 @@ func closingReply(o outcome, final ftpparse.Reply) ftpparse.Reply {
 	default:
 		return replyBroken
 	}
+}
+
+// saysMore tells whether the upstream's reply explains why its own leg could not be
+// opened: it may have changed its mind after the 150. Its 522 speaks of our TLS and
+// would be taken for the client's.
+func saysMore(failed side, final ftpparse.Reply) bool {
+	class := final.Class()
+	return failed == sideUpstream && final.Code != 522 && (class == ftpparse.Transient || class == ftpparse.Permanent)
 }
 
 // stepOpen is the step of a sideError from opening a leg, its handshake

@@ -23,6 +23,9 @@ func TestRefusalAfterThePreliminaryReplyIsNotHeldBack(t *testing.T) {
 					r := newRig(t, change...)
 					r.upstream.on(verb, func(v *visit, _ string) {
 						v.reply("150 here it comes")
+						if conn, err := v.open(); err == nil {
+							_ = conn.Close()
+						}
 						v.reply("451 or not")
 					})
 					c := r.session()
