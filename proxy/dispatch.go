@@ -68,7 +68,10 @@ func (s *session) onPlain(c ftpparse.Command) error {
 	switch c.Verb {
 	case "REST":
 		s.upstream.restart = true
+	case "RNTO":
+		s.policing.owed = false
 	case "RNFR":
+		s.policing.owed = true
 		e.onReply = s.onRNFRReply(s.policing.renaming)
 	}
 	return s.ask(e)

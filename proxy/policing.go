@@ -20,6 +20,7 @@ type policing struct {
 	latest   *policy.Policy        // the one that was asked last
 	place    place
 	renaming *policy.Source // what RNFR named, while RNTO may follow
+	owed     bool           // the upstream has a RNFR and no RNTO since
 	// apart: since REST was relayed the client itself has said something that may
 	// have moved it elsewhere.
 	apart    bool
@@ -63,8 +64,8 @@ func (s *session) police(l *line) (passes bool, err error) {
 		s.policing.latest = p
 		s.reenlist()
 	}
-	if p == nil {
-		s.policing.forget() // nobody follows what passes from here on
+	if p == nil { // nobody follows what passes from here on
+		s.policing.place.current, s.policing.renaming = false, nil
 	}
 	if p == nil || !policy.Governs(l.command.Verb) {
 		l.decided = true
@@ -89,6 +90,9 @@ func (s *session) rule(p *policy.Policy, l *line) (passes bool, err error) {
 	}
 	if d.Passes() {
 		if canonical(c.Verb) == "RNTO" && s.policing.renaming == nil && !d.Monitor {
+			if err := s.release(); err != nil {
+				return false, err
+			}
 			s.answer(replyNoRNFR)
 			return false, nil
 		}
@@ -122,16 +126,38 @@ func (s *session) deny(c ftpparse.Command, d policy.Decision) error {
 		return s.refuseTransfer(reply)
 	case verb == "QUIT":
 		s.work.leaving.Store(false) // it stays, and its end would be that of a file
-	case (verb == "RNTO" || verb == "RNFR") && s.policing.renaming != nil:
-		// The upstream still waits for a RNTO. None will reach it without
-		// another RNFR, and a NOOP is what makes most servers forget.
-		s.policing.renaming = nil
-		if err := s.ask(&exchange{command: ftpparse.Command{Verb: "NOOP"}, onReply: swallow}); err != nil {
+	case verb == "RNTO", verb == "RNFR":
+		if err := s.release(); err != nil {
 			return err
 		}
 	}
 	s.answer(reply)
 	return nil
+}
+
+// release gives up a rename that will not come: no RNTO passes without another
+// RNFR. Most upstreams simply keep the source. ProFTPD refuses nearly everything
+// from then on as out of sequence; it is let go with a RNTO that names nothing.
+// Other upstreams never see that one.
+func (s *session) release() error {
+	s.policing.renaming = nil
+	if !s.policing.owed {
+		return nil
+	}
+	s.policing.owed = false
+	s.upstream.translating = true
+	return s.ask(&exchange{command: ftpparse.Command{Verb: "PWD"}, onReply: func(_ context.Context, e *exchange, r ftpparse.Reply) error {
+		switch {
+		case r.Class() == ftpparse.Preliminary:
+			return nil
+		case e.command.Verb == "PWD" && (r.Code == 501 || r.Code == 503):
+			e.command = ftpparse.Command{Verb: "RNTO"}
+			return s.resend(e)
+		}
+		s.upstream.translating = false
+		e.swallow()
+		return nil
+	}})
 }
 
 // follow remembers of a command that passes what later decisions need.
@@ -151,7 +177,7 @@ func (s *session) follow(c ftpparse.Command, q policy.Request) {
 
 // forget drops what was learnt of one upstream connection: the next begins
 // elsewhere.
-func (y *policing) forget() { y.place, y.renaming, y.apart = place{}, nil, false }
+func (y *policing) forget() { y.place, y.renaming, y.owed, y.apart = place{}, nil, false, false }
 
 // onRNFRReply takes the source back if the upstream has not taken it: what RNTO
 // would rename then is not known (some keep the source before it).

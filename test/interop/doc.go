@@ -18,6 +18,7 @@
 //	during_test.go     commands all along a large transfer
 //	cut_test.go        uploads that break off
 //	reuse_test.go      servers and proxies that insist on resumed TLS sessions
+//	policy_test.go     a policy between them: what it denies leaves the server as it was
 //	limits_test.go     what servers cannot do; clients.Limits has the clients' part
 //	bulk_test.go       a gibibyte, and a thousand files in a session
 //	authority_test.go  an authority that issues certificates by ACME

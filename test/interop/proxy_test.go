@@ -30,6 +30,7 @@ type front struct {
 	implicitPort uint16
 	acme         string // instead of both: the block acme of the certificate
 	storage      string // the storage folder; absent: one of its own
+	policy       string // inside of the listeners' policy; absent: none
 }
 
 // A proxy is the program under test, running.
@@ -86,8 +87,12 @@ listener %[1]q {
     %[3]s
   }
   passive { ports = %[4]q }
+  %[5]s
 }
-`, mode, netip.AddrPortFrom(p.address, port), p.tls, p.passive[i])
+`, mode, netip.AddrPortFrom(p.address, port), p.tls, p.passive[i], p.policyName())
+	}
+	if p.policy != "" {
+		fmt.Fprintf(&b, "policy \"tested\" {\n%s\n}\n", p.policy)
 	}
 	certificate := `self_signed { names = ["localhost", "127.0.0.1", "::1"] }`
 	if p.pki != nil {
@@ -129,6 +134,13 @@ func (p *proxy) upstreamTLS() string {
 		mode = "implicit"
 	}
 	return fmt.Sprintf("tls {\n    mode = %q\n    ca = %q\n    %s\n  }", mode, p.pki.CA, p.upstream)
+}
+
+func (p *proxy) policyName() string {
+	if p.policy == "" {
+		return ""
+	}
+	return `policy = "tested"`
 }
 
 // awaitListeners reads the two lines that say where the proxy listens.
