@@ -152,6 +152,7 @@ func (s *session) release() error {
 			return nil
 		case e.command.Verb == "PWD" && (r.Code == 501 || r.Code == 503):
 			e.command = ftpparse.Command{Verb: "RNTO"}
+			s.policing.place.current = false // had it been asked before, it would not have told
 			return s.resend(e)
 		}
 		s.upstream.translating = false
