@@ -39,7 +39,7 @@
 //     what a name leads to is the upstream's own affair. A rule is about the path
 //     that the client names, from the directory that the upstream reports. With a
 //     server that ignores case, allow what is wanted instead of denying what is
-//     not.
+//     not. The same goes for users: to vsftpd "FTP" and "Anonymous" are one.
 //   - Know what else a server makes of a name: wu-ftpd sends the directory "a" as
 //     an archive when asked for "a.tar".
 //   - Compare Unicode otherwise than byte by byte: "é" in one code point and in

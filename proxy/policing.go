@@ -217,8 +217,14 @@ func mayMove(verb string) bool {
 func (s *session) mustAskDirectory(p *policy.Policy, c ftpparse.Command) bool {
 	return s.phase == phaseReady && !s.policing.place.current &&
 		(!s.upstream.restart || s.policing.apart) && s.policing.renaming == nil &&
-		c.Verb != "ABOR" && c.Verb != "QUIT" &&
+		c.Verb != "ABOR" && c.Verb != "QUIT" && !s.isProgressCheck(c) &&
 		p.NeedsDirectory(s.request(c))
+}
+
+// isProgressCheck tells that a command only keeps a running transfer company. The
+// upstream may answer PWD after the file, and an ABOR behind it would wait as long.
+func (s *session) isProgressCheck(c ftpparse.Command) bool {
+	return s.running() && (c.Verb == "NOOP" || c.Verb == "STAT" && c.Argument == "")
 }
 
 // askDirectory has the upstream say where it stands; the client does not see it.
