@@ -327,7 +327,7 @@ func (s *session) hostName() string {
 	if s.account.host != "" {
 		return s.account.host
 	}
-	return s.client.sni()
+	return s.security.facts.SNI
 }
 
 func dataLevel(private bool) string {

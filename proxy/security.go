@@ -54,6 +54,7 @@ func (s *session) secure(ctx context.Context) error {
 	}
 	s.client.use(conn, conn)
 	s.security.facts = tlsFacts(conn.ConnectionState(), s.security.binding.Client())
+	s.security.facts.SNI = s.client.sni() // in the one spelling that rules are about
 	return nil
 }
 
@@ -70,7 +71,9 @@ func (s *session) unsecure(ctx context.Context) error {
 		return atSide(sideClient, "end TLS", err)
 	}
 	s.client.use(conn, nil)
-	s.security.facts = policy.TLS{Certificate: s.security.facts.Certificate} // which data connections still show
+	// Data connections still show the certificate, and the host is still the one
+	// that the client has chosen.
+	s.security.facts = policy.TLS{Certificate: s.security.facts.Certificate, SNI: s.security.facts.SNI}
 	return nil
 }
 
