@@ -120,6 +120,14 @@ storage { dir = "state" }
 	}
 }
 
+func TestCertificateStatesOfUnreadableStorage(t *testing.T) {
+	dir := write(t, map[string]string{"f.hcl": acmeText(`names = ["ftp.example.com"]`), "state": "a file"})
+	states, diags := load(t, filepath.Join(dir, "f.hcl")).CertificateStates(context.Background())
+	if diags.Len() > 0 || len(states) != 1 || !strings.Contains(states[0].Note, "not a directory") {
+		t.Errorf("%+v\n%s", states, printed(t, diags))
+	}
+}
+
 func TestSummaryOfCertificates(t *testing.T) {
 	var b strings.Builder
 	for _, example := range []string{"acme", "acme-behind-nat", "acme-in-house", "client-certificates"} {

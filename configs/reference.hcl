@@ -286,7 +286,8 @@ certificate "by-program" {
       exec {
         # Required. A program by its absolute path, and arguments. Three more are
         # added: "present" or "cleanup", the record's name with a final dot, and
-        # its text. It ends, within two minutes, when the record can be asked for.
+        # its text. It ends, within two minutes, when the record can be asked for. Its
+        # environment is the proxy's.
         command = ["/usr/local/bin/acme-dns", "--zone", "example.net"]
       }
     }

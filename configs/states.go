@@ -85,6 +85,8 @@ func acmeStates(ctx context.Context, c Certificate, ordered []Ordered) []Certifi
 			Issuer: a.Issuer, Expires: a.Expires, Renewal: a.Renewal,
 		}
 		switch {
+		case a.Unreadable != "":
+			state.Note = a.Unreadable
 		case !a.Ready():
 			state.Note = "not obtained yet"
 		case time.Now().After(a.Expires):

@@ -109,6 +109,9 @@ type ACMEStatus struct {
 	Expires time.Time
 	Renewal time.Time // when it is going to be replaced
 
+	// Unreadable says why the storage cannot be asked; empty: it can.
+	Unreadable string
+
 	// Waiting says, in words, what is being waited for and why it is not there
 	// yet; empty: for nothing.
 	Waiting string
@@ -124,12 +127,15 @@ func (k *steward) status(ctx context.Context) ACMEStatus {
 		leaf := found.cert.Leaf
 		status.Issuer, status.Expires, status.Renewal = leaf.Issuer.String(), leaf.NotAfter, found.renewal()
 	}
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		status.Unreadable = oneLine(err.Error())
+	}
 	at := k.progress()
 	switch {
 	case at.why == "" && err == nil && time.Now().Before(status.Expires):
 		return status // a renewal that has not failed is nothing to wait for
-	case at.why == "" && at.step == "" && err != nil && !errors.Is(err, fs.ErrNotExist):
-		at.why = oneLine(err.Error())
+	case at.why == "" && at.step == "":
+		at.why = status.Unreadable
 	}
 	status.Waiting = k.waiting(at)
 	return status

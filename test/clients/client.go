@@ -27,7 +27,10 @@ const (
 
 // A Target is a server, or the proxy before it, and how to speak with it.
 type Target struct {
-	Addr     netip.AddrPort
+	Addr netip.AddrPort
+	// Host is the name to ask for in TLS; empty: the address, and so none. curl and
+	// ftplib connect to Addr all the same, others look the name up.
+	Host     string
 	User     string
 	Password string
 	TLS      TLS
@@ -134,7 +137,12 @@ func (s Step) failed(err error) error {
 	return nil
 }
 
-func (t Target) host() string { return t.Addr.Addr().String() }
+func (t Target) host() string {
+	if t.Host != "" {
+		return t.Host
+	}
+	return t.Addr.Addr().String()
+}
 
 func (t Target) port() string { return fmt.Sprint(t.Addr.Port()) }
 

@@ -98,6 +98,9 @@ func (c Curl) session(target Target) string {
 	if target.TLS != Plain {
 		lines = append(lines, "cacert = "+quote(target.CA))
 	}
+	if target.Host != "" {
+		lines = append(lines, "resolve = "+quote(fmt.Sprintf("%s:%d:%s", target.Host, target.Addr.Port(), target.Addr.Addr())))
+	}
 	if target.Cert != "" {
 		lines = append(lines, "cert = "+quote(target.Cert), "key = "+quote(target.Key))
 	}

@@ -35,7 +35,7 @@ func (c Ftplib) Run(ctx context.Context, target Target, steps []Step) (string, e
 		Host, Port string
 		Target     Target
 		Steps      []Step
-	}{target.host(), target.port(), target, steps})
+	}{target.Addr.Addr().String(), target.port(), target, steps})
 	if err != nil {
 		return "", err
 	}

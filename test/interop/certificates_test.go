@@ -45,6 +45,10 @@ func TestACME(t *testing.T) {
 			target := p.target(way)
 			target.CA = a.root
 			doEverything(t, server, client, target)
+			if client.Name() != "lftp" { // which would have to find the name in the DNS
+				target.Host = "ftp.example.com"
+				doOneThing(t, client, target)
+			}
 		}
 	}
 	wantNamesAndProtocols(t, p, a.root)
@@ -80,6 +84,30 @@ func TestACME(t *testing.T) {
 	if n := a.orders.Load(); n != 3 {
 		t.Errorf("%d orders after another start", n)
 	}
+}
+
+// doOneThing has the client list a folder, in a session of its own.
+func doOneThing(t *testing.T, client clients.Client, target clients.Target) {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), sessionTime)
+	defer cancel()
+	if _, err := client.Run(ctx, target, []clients.Step{{Op: clients.NameList, Local: filepath.Join(t.TempDir(), "list")}}); err != nil {
+		t.Error(err)
+	}
+}
+
+// TestServerNameIndication has lftp, on GnuTLS, ask for a name.
+func TestServerNameIndication(t *testing.T) {
+	t.Parallel()
+	server := servers.Start(t, servers.Pyftpdlib, servers.Options{})
+	pki := machine.NewPKI(t)
+	p := startProxy(t, front{server: server, address: loopbacks()[0], pki: &pki})
+	for _, way := range []clients.TLS{clients.Explicit, clients.Implicit} {
+		target := p.target(way)
+		target.Host = "localhost"
+		doOneThing(t, clients.NewLFTP(t), target)
+	}
+	p.settled(t)
 }
 
 // TestACMEOnTheImplicitListener has the implicit listener, to which port 443 is

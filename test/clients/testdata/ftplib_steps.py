@@ -10,6 +10,7 @@ class ImplicitTLS(ftplib.FTP_TLS):
     """FTP_TLS with TLS from the first byte, in the way its users write it."""
 
     _sock = None
+    name = ""  # to ask for, if it is not the host
 
     @property
     def sock(self):
@@ -18,7 +19,7 @@ class ImplicitTLS(ftplib.FTP_TLS):
     @sock.setter
     def sock(self, value):
         if value is not None and not isinstance(value, ssl.SSLSocket):
-            value = self.context.wrap_socket(value, server_hostname=self.host)
+            value = self.context.wrap_socket(value, server_hostname=self.name or self.host)
         self._sock = value
 
 
@@ -35,7 +36,9 @@ def connect(work):
         kind = ImplicitTLS if target["TLS"] == "implicit" else ftplib.FTP_TLS
         session = kind(context=context)
     session.set_debuglevel(1)
+    session.name = target["Host"]
     session.connect(work["Host"], int(work["Port"]), timeout=60)
+    session.host = session.name or session.host
     session.login(target["User"], target["Password"])
     if target["TLS"] != "plain":
         if target["Clear"]:
