@@ -105,6 +105,11 @@ func TestObtainSaysWhatItCannotDo(t *testing.T) {
 	}
 }
 
+func TestEmailNeedsAName(t *testing.T) {
+	r := execute(t, "run", "--to", nobody, "--email", "ops@example.com", "--storage", t.TempDir())
+	oneSentence(t, r, "needs a name", "--name")
+}
+
 // Every minute, and not more often, the log says what is being waited for.
 func TestWaitingIsRemindedOfEveryMinute(t *testing.T) {
 	acme, err := tlsterm.NewACME(tlsterm.ACMEConfig{

@@ -32,7 +32,7 @@ func (o *orders) observe(certificate string, e tlsterm.ACMEEvent) {
 	fields := []zap.Field{zap.String("certificate", certificate), zap.String("name", e.Name)}
 	switch e.Kind {
 	case tlsterm.ACMEReplaced:
-		o.log.Info("certificate replaced", append(fields, zap.String("state", e.Text))...)
+		o.log.Info("certificate served", append(fields, zap.String("state", e.Text))...)
 	case tlsterm.ACMEFailed:
 		o.log.Warn("certificate not obtained", append(fields, zap.String("error", e.Text))...)
 	case tlsterm.ACMEStep:

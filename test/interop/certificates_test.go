@@ -39,7 +39,7 @@ func TestACME(t *testing.T) {
 
 	a.down.Store(false)
 	p.hangUp(t)
-	p.awaitLog(t, `"certificate replaced"`, 2)
+	p.awaitLog(t, `"certificate served"`, 2)
 	for _, client := range []clients.Client{clients.NewCurl(t), clients.NewLFTP(t), clients.NewFtplib(t)} {
 		for _, way := range []clients.TLS{clients.Explicit, clients.Implicit} {
 			target := p.target(way)
@@ -124,7 +124,7 @@ func TestACMEOnTheImplicitListener(t *testing.T) {
     challenge = "tls-alpn-01"
     address   = ""
   }`, a.directory, a.house.CA)})
-	p.awaitLog(t, `"certificate replaced"`, 1)
+	p.awaitLog(t, `"certificate served"`, 1)
 	p.awaitLog(t, `"ACME challenge answered"`, 3)
 	target := p.target(clients.Implicit)
 	target.CA = a.root
