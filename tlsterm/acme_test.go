@@ -37,6 +37,8 @@ func TestACMEObtains(t *testing.T) {
 		{"tls-alpn-01", func(c *ACMEConfig) { c.Challenge = TLSALPN01 }, []string{"c.test"}, []string{"c.test"}},
 		{"tls-alpn-01 for an address", func(c *ACMEConfig) { c.Challenge = TLSALPN01 }, []string{"127.0.0.1"}, []string{"127.0.0.1"}},
 		{"dns-01", func(c *ACMEConfig) { c.Challenge, c.DNS = DNS01, solver }, []string{"*.d.test", "d.test"}, []string{"x.d.test", "d.test"}},
+		{"dns-01 by a program", func(c *ACMEConfig) { c.Challenge, c.DNS = DNS01, a.names.program(t) }, []string{"d1.test"}, []string{"d1.test"}},
+		{"dns-01 by a webhook", func(c *ACMEConfig) { c.Challenge, c.DNS = DNS01, a.names.webhook(t) }, []string{"*.d2.test"}, []string{"x.d2.test"}},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {

@@ -2,8 +2,13 @@ package tlsterm
 
 import (
 	"cmp"
+	"encoding/json"
 	"maps"
 	"net"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 	"sync"
@@ -22,6 +27,7 @@ type nameServer struct {
 	mu        sync.Mutex
 	txt       map[string][]string
 	updates   int
+	folder    string // has a file for each record that a program has put there
 	lookups   int
 	servers   []string          // what it says about the zone's servers
 	addresses map[string]string // those that are not 127.0.0.1
@@ -85,7 +91,11 @@ func (s *nameServer) lookUp(reply *dns.Msg, q dns.Question) {
 	case dns.TypeA:
 		reply.Answer = append(reply.Answer, &dns.A{Hdr: header, A: net.ParseIP(cmp.Or(s.addresses[q.Name], "127.0.0.1"))})
 	case dns.TypeTXT:
-		for _, text := range s.txt[strings.ToLower(q.Name)] {
+		texts := s.txt[strings.ToLower(q.Name)]
+		if text, err := os.ReadFile(filepath.Join(s.folder, strings.ToLower(q.Name))); err == nil && s.folder != "" {
+			texts = append(slices.Clone(texts), strings.TrimSpace(string(text)))
+		}
+		for _, text := range texts {
 			reply.Answer = append(reply.Answer, &dns.TXT{Hdr: header, Txt: []string{text}})
 		}
 		s.lookups++
@@ -132,11 +142,56 @@ func (s *nameServer) update(w dns.ResponseWriter, r *dns.Msg) int {
 	return dns.RcodeSuccess
 }
 
+// program returns a solver that has a shell put records into the server's folder.
+func (s *nameServer) program(t *testing.T) Solver {
+	t.Helper()
+	s.mu.Lock()
+	s.folder = t.TempDir()
+	s.mu.Unlock()
+	solver, err := ExecSolver([]string{"/bin/sh", "-ec", `
+case $1 in
+present) printf %s "$3" > "$0/$2" ;;
+cleanup) rm "$0/$2" ;;
+esac`, s.folder})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return solver
+}
+
+// webhook returns a solver whose web service puts records into the zone.
+func (s *nameServer) webhook(t *testing.T) Solver {
+	t.Helper()
+	service := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		var record struct{ FQDN, Value string }
+		if err := json.NewDecoder(r.Body).Decode(&record); err != nil || r.Header.Get("Authorization") != "Bearer token" {
+			http.Error(w, "no", http.StatusForbidden)
+			return
+		}
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		if r.URL.Path == "/present" {
+			s.txt[record.FQDN] = append(s.txt[record.FQDN], record.Value)
+		} else {
+			s.txt[record.FQDN] = slices.DeleteFunc(s.txt[record.FQDN], func(text string) bool { return text == record.Value })
+		}
+	}))
+	t.Cleanup(service.Close)
+	solver, err := Webhook{URL: service.URL, Token: NewSecret("token")}.Solver()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return solver
+}
+
 func (s *nameServer) count() (updates, records int) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for _, texts := range s.txt {
 		records += len(texts)
+	}
+	if entries, err := os.ReadDir(s.folder); s.folder != "" && err == nil {
+		records += len(entries)
 	}
 	return s.updates, records
 }
