@@ -1,15 +1,18 @@
 package tlsterm
 
 import (
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"net"
 	"net/http"
 	"net/http/httptest"
 	"os"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"testing"
 
 	"github.com/mholt/acmez/v3"
@@ -196,6 +199,39 @@ func TestExecSolverFails(t *testing.T) {
 		if _, err := ExecSolver(command); err == nil {
 			t.Errorf("%q is accepted", command)
 		}
+	}
+}
+
+// An order that is given up ends the program and what it has started: both hold
+// the pipe open.
+func TestExecSolverIsCutOff(t *testing.T) {
+	pipe := filepath.Join(t.TempDir(), "pipe")
+	if err := syscall.Mkfifo(pipe, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	s, err := ExecSolver([]string{"/bin/sh", "-c", `exec 3>"$0"; sleep 1000 & echo started >&3; wait`, pipe})
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithCancelCause(t.Context())
+	ended := make(chan error, 1)
+	go func() { ended <- s.Present(ctx, dnsChallenge("a.test")) }()
+	held, err := os.Open(pipe)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer held.Close()
+	line := make([]byte, len("started\n"))
+	if _, err := io.ReadFull(held, line); err != nil {
+		t.Fatal(err)
+	}
+	errWhy := errors.New("why")
+	cancel(errWhy)
+	if rest, err := io.ReadAll(held); err != nil || len(rest) > 0 {
+		t.Errorf("%q, %v", rest, err)
+	}
+	if err := <-ended; !errors.Is(err, errWhy) {
+		t.Errorf("got %v", err)
 	}
 }
 
