@@ -213,15 +213,15 @@ func (d *decoder) checkACME(c *ACME) {
 	case c.Challenge == tlsterm.DNS01 && n == 0:
 		d.errorf(c.at.block, "Missing block", "With challenge = \"dns-01\" a block \"dns\" is needed that says how records get into the zone: dns { rfc2136 { … } }, exec or webhook.")
 		return
-	case c.Challenge != tlsterm.DNS01 && c.at.dns.Filename != "":
-		d.errorf(c.at.dns, "Unused block", "The block \"dns\" is for challenge = \"dns-01\"; this certificate has %q.", c.Challenge)
-		return
-	case c.Challenge == tlsterm.DNS01 && c.at.address.Filename != "":
-		d.errorf(c.at.address, "Unused address", "Nothing is asked at an address with challenge = \"dns-01\". Leave it out.")
-		return
 	case c.CA == tlsterm.ZeroSSL && c.EAB == nil:
 		d.errorf(c.at.ca, "Missing block", "ZeroSSL wants to know its customer: add eab { key_id = \"…\", mac_key = env(\"EAB_KEY\") } with the values from its account page.")
 		return
+	}
+	if c.Challenge != tlsterm.DNS01 && c.at.dns.Filename != "" {
+		d.warnf(c.at.dns, "Unused block", "The block \"dns\" is for challenge = \"dns-01\"; this certificate has %q.", c.Challenge)
+	}
+	if c.Challenge == tlsterm.DNS01 && c.Address != "" {
+		d.warnf(c.at.address, "Unused address", "Nothing is asked at an address with challenge = \"dns-01\". Leave it out.")
 	}
 	config := c.config()
 	if c.Challenge == tlsterm.DNS01 {
@@ -379,6 +379,7 @@ func describeAuthority(directory string) string {
 func (s *Settings) describeACME(c *ACME) string {
 	how := fmt.Sprintf("%v answered at %s", c.Challenge, c.Address)
 	switch {
+	case c.Challenge != tlsterm.DNS01 && c.Address != "":
 	case c.DNS.RFC2136 != nil:
 		how = "dns-01 by updates to " + c.DNS.RFC2136.Server
 	case c.DNS.Exec != nil:
