@@ -56,7 +56,8 @@ func BenchmarkDecideHundred(b *testing.B) {
 		"hosts":     "action = \"allow\"\n hosts = [\"ftp.u%[1]d.example.com\", \"*.u%[1]d.example.net\"]\n paths = [\"/incoming/**\"]",
 		"from":      "action = \"allow\"\n from = [\"2001:db8:%[1]d::/48\"]\n users = [\"u99-*\"]\n paths = [\"/incoming/**\"]",
 		"names":     "action = \"allow\"\n users = [\"u99-*\"]\n paths = [\"/incoming/*.e%[1]d\", \"**/x%[1]d\"]",
-		"denied":    "action = \"deny\"\n paths = [\"**/*.e%[1]d\", \"**/*.x%[1]d/**\"]",
+		"denied":    "action = \"deny\"\n paths = [\"**/*.e%[1]d\"]",
+		"inside":    "action = \"deny\"\n paths = [\"**/*.f%[1]d\", \"**/d%[1]d/**\"]",
 	} {
 		var text strings.Builder
 		for i := range 100 {
@@ -65,6 +66,9 @@ func BenchmarkDecideHundred(b *testing.B) {
 		p := compile(b, text.String())
 		for _, line := range []string{"STOR report.e99", "RNTO report.e99"} {
 			q := in(b, "/incoming", line)
+			if name == "inside" {
+				q.Directory = "/incoming/d99"
+			}
 			q.RenameFrom = policy.Source{Argument: "upload.e99", Directory: "/incoming"}
 			q.Client, q.User, q.Session.Host = netip.MustParseAddr("2001:db8:99::4"), "u99-a@u99", "ftp.u99.example.com"
 			b.Run(name+"/"+line[:4], func(b *testing.B) {

@@ -57,7 +57,7 @@ type index struct {
 	keys    []key   // sorted
 	longest int     // of their texts
 	open    ruleSet // rules of which it knows nothing
-	// spells are, for pathEnd, by a number of components, the rules that match
+	// spells are, for pathTrait, by a number of components, the rules that match
 	// what holds a place spelled out in more of them; see pathGlob.holds.
 	spells [depths]ruleSet
 }

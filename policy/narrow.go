@@ -17,8 +17,15 @@ const (
 	hostEnd
 	network // the bits of the address, each as a byte
 	pathStart
-	pathEnd
+	pathTrait // of each pattern one of the traits below
 	aspects
+)
+
+// Traits of path patterns, each in front of what it is about.
+const (
+	traitEnd    = 'e' // "**/*.exe", in reverse
+	traitInside = 'i' // a directory, as in "**/.git/**"
+	traitStart  = 's'
 )
 
 // index makes the indexes. Those that tell most rules apart come first.
@@ -35,7 +42,7 @@ func (p *Policy) index() {
 	for of := range aspects {
 		x := index{of: of}
 		x.fill(p.rules, func(r *rule) ([]string, bool) { return r.starts(of) })
-		if of == pathEnd {
+		if of == pathTrait {
 			x.fillSpells(p.rules)
 		}
 		if len(x.keys) > 0 {
@@ -63,10 +70,10 @@ func (r *rule) starts(of aspect) (texts []string, given bool) {
 	}
 	for _, g := range r.paths.elements {
 		for i := range g.alternatives {
-			if of == pathEnd {
-				texts = append(texts, string(appendReverse(nil, g.alternatives[i].suffix)))
-			} else {
+			if of == pathStart {
 				texts = append(texts, g.alternatives[i].prefix)
+			} else {
+				texts = append(texts, g.alternatives[i].trait())
 			}
 		}
 	}
@@ -148,15 +155,43 @@ func (x *index) askPaths(w *work) bool {
 		case t.how&(targetBelow|targetChild) != 0:
 			return false // the end of what is touched is not known
 		default:
+			path := w.pathOf(t)
 			if wide {
-				depth := bytes.Count(inside(w.pathOf(t)), []byte{'/'})
+				depth := bytes.Count(inside(path), []byte{'/'})
 				w.some.include(x.spells[min(depth, depths-1)])
 			}
-			w.probe = appendReverse(w.probe[:0], lastOf(w.pathOf(t), x.longest))
-			x.find(w.some, w.probe)
+			x.findTraits(w, path)
 		}
 	}
 	return true
+}
+
+// findTraits collects the rules of which a pattern has a trait that fits the path.
+func (x *index) findTraits(w *work, path []byte) {
+	w.probe = appendReverse(append(w.probe[:0], traitEnd), lastOf(path, x.longest))
+	x.find(w.some, w.probe)
+	w.probe = append(append(w.probe[:0], traitStart), path...)
+	x.find(w.some, w.probe)
+	w.probe = append(w.probe, '/')
+	for at := 0; at < len(path); at = component(path, at) {
+		// The byte in front has been looked at, or is of the component before.
+		w.probe[at] = traitInside
+		x.find(w.some, w.probe[at:])
+	}
+}
+
+// trait returns what sorts the pattern out: its end, or else a directory, or else
+// its start, behind the letter for it; "" when it has none.
+func (r *route) trait() string {
+	switch {
+	case r.suffix != "":
+		return string(appendReverse([]byte{traitEnd}, r.suffix))
+	case r.passes() != "":
+		return string(traitInside) + r.passes()
+	case r.prefix != "":
+		return string(traitStart) + r.prefix
+	}
+	return ""
 }
 
 // fillSpells fills in spells. What an allowing rule has to match is the path

@@ -189,6 +189,20 @@ func mayEndAlike(a string, b []byte) bool {
 	return a[len(a)-n:] == string(b[len(b)-n:])
 }
 
+// passes returns a component that every path has which matches, between slashes;
+// "" when there is none or the pattern spells out where it starts.
+func (r *route) passes() string {
+	if r.head > 0 {
+		return ""
+	}
+	for i := range r.segments {
+		if s := &r.segments[i]; len(s.tokens) == 1 && s.head() != "" {
+			return "/" + s.head() + "/"
+		}
+	}
+	return ""
+}
+
 // match walks path and pattern side by side. As within a component, only the
 // last "**" is ever taken back. With open, of the path's last component only the
 // end is known.

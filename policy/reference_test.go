@@ -128,8 +128,11 @@ func (d dice) path() string {
 	for range d.IntN(4) {
 		path += "/" + d.pick(d.name(), d.word()+"x", "a", "b", "**")
 	}
-	if path == "" {
+	switch {
+	case path == "":
 		return "/"
+	case d.IntN(6) == 0:
+		return "**/" + d.pick("a", "b", d.word()+"x") + "/**"
 	}
 	if path[0] != '*' && d.IntN(3) == 0 {
 		path += "/**"
