@@ -6,7 +6,8 @@ import (
 	"testing"
 )
 
-// An index has no more keys, and no more chunks of sets, than there are patterns.
+// An index has no more keys, and no more chunks of sets, than there are patterns,
+// and a set has no more chunks than words.
 func TestIndexesGrowWithThePatterns(t *testing.T) {
 	const rules, each = 500, 20
 	var b strings.Builder
@@ -27,7 +28,7 @@ func TestIndexesGrowWithThePatterns(t *testing.T) {
 		for _, k := range x.keys {
 			chunks += len(k.rules)
 		}
-		if len(x.keys) > rules*each || chunks > rules*each {
+		if len(x.keys) > rules*each || chunks > rules*each || chunks > len(x.keys)*len(x.open) {
 			t.Errorf("aspect %d: %d keys, %d chunks", x.of, len(x.keys), chunks)
 		}
 	}
