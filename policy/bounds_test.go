@@ -64,3 +64,19 @@ func TestPatternsTakeLittleTime(t *testing.T) {
 		t.Errorf("%+v", d)
 	}
 }
+
+// A pattern may come from the client, too.
+func TestPatternsOfClientsAreBounded(t *testing.T) {
+	p := compile(t, "rule \"r\" {\n when = matches(user.name, command.argument)\n action = \"allow\"\n}")
+	for pattern, want := range map[string]string{
+		strings.Repeat("a", 1000):             "",
+		strings.Repeat("a", 1001):             "longer than 1000 bytes",
+		strings.Repeat("(a{30}b{30}){3}", 20): "too large",
+		"(":                                   "missing closing",
+	} {
+		d := p.Decide(in(t, "/", "NOOP "+pattern))
+		if d.Passes() || (d.Reason == policy.ByExpression) != (want != "") || !strings.Contains(d.Detail, want) {
+			t.Errorf("%.20s: %+v", pattern, d)
+		}
+	}
+}

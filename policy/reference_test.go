@@ -197,7 +197,7 @@ func (d dice) request() Request {
 		for range d.IntN(4) {
 			path += d.pick(d.word(), d.word()+"x", "x"+d.word(), "a", "b", "..", d.word()+"*", "a", "b") + d.pick("/", "/", "")
 		}
-		return path
+		return path + d.pick("", "", "", " ")
 	}
 	q := Request{
 		Directory: d.pick("/", "/a", "/b/a", "/ab", ""), User: d.pick("", "a", "b", d.word(), "x"+d.word()),

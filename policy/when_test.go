@@ -186,3 +186,15 @@ func BenchmarkConditions(b *testing.B) {
 		})
 	}
 }
+
+// Of several places that RNFR may have meant none is the one.
+func TestSourceOfSeveralPlacesIsUnknown(t *testing.T) {
+	p := compile(t, "rule \"r\" {\n when = command.path_from == \"/in/a\"\n action = \"allow\"\n}")
+	for source, want := range map[string]policy.Reason{"a": policy.ByRule, "b": policy.ByDefault, " a": policy.ByExpression, "a*": policy.ByExpression} {
+		q := in(t, "/in", "RNTO b")
+		q.RenameFrom = policy.Source{Argument: source, Directory: "/in"}
+		if d := p.Decide(q); d.Reason != want {
+			t.Errorf("%q: %+v", source, d)
+		}
+	}
+}
