@@ -105,9 +105,6 @@ func BenchmarkCompile(b *testing.B) {
 
 // Deciding takes no memory where no rule with an expression is asked.
 func TestDecideDoesNotAllocate(t *testing.T) {
-	if isRace {
-		t.Skip("the race detector takes memory from the pool")
-	}
 	p := compile(t, rules(100, ""))
 	for _, line := range []string{"STOR report.csv", "STOR ../../etc/passwd", "NOOP", "SITE CHMOD 644 a", "LIST -la sub", "RNTO b", "FOO bar"} {
 		q := in(t, "/incoming", line)
