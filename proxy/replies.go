@@ -80,11 +80,15 @@ func closingReply(o outcome, final ftpparse.Reply) ftpparse.Reply {
 }
 
 // saysMore tells whether the upstream's reply explains why its own leg could not be
-// opened: it may have changed its mind after the 150. Its 522 speaks of our TLS and
-// would be taken for the client's.
+// opened: it may have changed its mind after the 150. That the leg has broken is
+// nothing new, and its 522 speaks of our TLS and would be taken for the client's.
 func saysMore(failed side, final ftpparse.Reply) bool {
+	switch final.Code {
+	case 425, 426, 522:
+		return false
+	}
 	class := final.Class()
-	return failed == sideUpstream && final.Code != 522 && (class == ftpparse.Transient || class == ftpparse.Permanent)
+	return failed == sideUpstream && (class == ftpparse.Transient || class == ftpparse.Permanent)
 }
 
 // stepOpen is the step of a sideError from opening a leg, its handshake

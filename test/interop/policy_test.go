@@ -169,7 +169,7 @@ func TestClientsUnderAPolicy(t *testing.T) {
 			finance := contents(t, server, "finance")
 			ctx, cancel := context.WithTimeout(t.Context(), sessionTime)
 			defer cancel()
-			said, err := client.Run(ctx, p.target(clients.Explicit), []clients.Step{
+			_, err := client.Run(ctx, p.target(clients.Explicit), []clients.Step{
 				{Op: clients.Mkdir, Remote: "incoming/sub"},
 				{Op: clients.Upload, Local: local, Remote: "incoming/sub/a.txt"},
 				{Op: clients.Rename, Remote: "incoming/sub/a.txt", To: "incoming/b.txt"},
@@ -187,7 +187,7 @@ func TestClientsUnderAPolicy(t *testing.T) {
 				{Op: clients.Rename, Remote: "incoming/b.txt", To: "finance/b.txt"},
 			} {
 				more, err := client.Run(ctx, p.target(clients.Explicit), []clients.Step{denied})
-				if said = fmt.Sprint(more, err); !strings.Contains(said, "550") {
+				if said := fmt.Sprint(more, err); !strings.Contains(said, "550") {
 					t.Errorf("%+v: no 550 in\n%s", denied, said)
 				}
 			}
