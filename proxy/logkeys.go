@@ -29,6 +29,12 @@ func logAfter(d time.Duration) zap.Field   { return zap.Duration("after", d) }
 func logError(err error) zap.Field         { return zap.Error(err) }
 
 // What the policy decided, by which rule, and where that stands.
+func logMode(d policy.Decision) zap.Field {
+	if d.Monitor {
+		return zap.String("mode", "monitor")
+	}
+	return zap.String("mode", "enforce")
+}
 func logAction(a policy.Action) zap.Field { return zap.Stringer("action", a) }
 
 func logPlace(p policy.Place) zap.Field {

@@ -342,7 +342,7 @@ func (s *session) logDecision(c ftpparse.Command, d policy.Decision) {
 	if d.Action == policy.Allow {
 		return
 	}
-	fields := []zap.Field{logUser(s.request(c).User), logCommand(c), logAction(d.Action), logRule(d), logPlace(d.At)}
+	fields := []zap.Field{logUser(s.request(c).User), logCommand(c), logAction(d.Action), logMode(d), logRule(d), logPlace(d.At)}
 	if d.Detail != "" {
 		fields = append(fields, logError(errors.New(d.Detail)))
 	}

@@ -33,9 +33,6 @@ type transfer struct {
 	opened  atomic.Bool               // both legs are
 	// settled: the upstream's leg has come to its end, its final reply is due.
 	settled atomic.Bool
-	// implied: the upstream's final reply came without a preliminary one, so
-	// that there may be nothing to carry (empty listings, on some servers).
-	implied atomic.Bool
 	owner   ownerView
 	outcome outcome // written before eventEnded, read after it
 }
@@ -46,6 +43,9 @@ type said struct {
 	final chan struct{} // closed at its final reply
 	// complete: that was 2yz.
 	complete atomic.Bool
+	// implied: it came without a preliminary one, so that there may be nothing
+	// to carry (empty listings, on some servers).
+	implied atomic.Bool
 }
 
 // opening says how each leg is opened: exactly one of the two per side.
