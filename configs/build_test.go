@@ -289,6 +289,7 @@ listener "old" {
   address  = "127.0.0.1:990"
   upstream = "legacy"
   certificate = "main"
+  policy      = "watched"
   tls {
     mode          = "implicit"
     min_version   = "1.3"
@@ -297,6 +298,10 @@ listener "old" {
   }
   active { enabled = false }
   passive { advertise = "203.0.113.7" }
+}
+policy "watched" {
+  default = "allow"
+  mode    = "monitor"
 }
 `})
 	var b strings.Builder

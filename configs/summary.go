@@ -38,6 +38,11 @@ func (s *Settings) summarise(b *strings.Builder, l Listener) {
 			fmt.Fprintf(b, "  upstream %s at %s, %s, data connections %s\n", u.Config.Name, u.Config.Address, describeOrigin(u), describeData(u.Config))
 		}
 	}
+	if p := s.Policy(l.Policy.Name); p != nil {
+		fmt.Fprintf(b, "  policy %s%s\n", p.Name(), map[bool]string{true: ", watching only"}[p.Monitor()])
+	} else {
+		b.WriteString("  no policy: every command that is understood may pass\n")
+	}
 	advertise := c.Passive.Advertise
 	if advertise == "" {
 		advertise = "the address the client reached"
