@@ -205,6 +205,10 @@ func (s *session) onTranslated(ctx context.Context, t *translation, e *exchange,
 		return s.resend(e)
 	}
 	s.upstream.translating = false
+	if s.transfer == nil { // its port was lost meanwhile: descriptors have run out
+		e.conclude(replyCannotOpen)
+		return nil
+	}
 	if r.Class() != ftpparse.Completion {
 		s.dropTransfer()
 		e.conclude(s.worded(e.command, r))

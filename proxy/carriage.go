@@ -255,9 +255,11 @@ func (c *carriage) watch(to *leg) {
 	}
 }
 
-// breakOff resets both legs, which wakes whoever reads or writes them.
+// breakOff resets both legs, which wakes whoever reads or writes them, and ends
+// the wait for a rate, which holds up others who share it.
 func (c *carriage) breakOff(s side, step string, err error) {
 	c.fail(s, step, err)
+	c.abandon(err)
 	reset(c.client.tcp)
 	reset(c.upstream.tcp)
 }
@@ -287,7 +289,13 @@ const lingerTime = 5 * time.Second
 // legs linger already the wait is left out.
 func (c *carriage) linger(lingering chan struct{}) {
 	defer c.releaseLegs()
-	if c.watcher == nil || c.failure.Load() != nil {
+	if c.watcher == nil {
+		return
+	}
+	if c.failure.Load() != nil {
+		// It may have come while the legs were ending, and move has not waited.
+		c.resetLegs()
+		<-c.watcher
 		return
 	}
 	to := c.client
