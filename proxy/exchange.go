@@ -29,7 +29,8 @@ type exchange struct {
 
 	stage  stage
 	answer ftpparse.Reply // Code 0: nothing goes to the client
-	since  time.Time      // when the upstream was last given something to answer
+	since  time.Time      // when the upstream's time to answer began
+	heard  bool           // a preliminary reply has come
 }
 
 // awaits tells whether the upstream owes a reply.
@@ -141,13 +142,22 @@ func completesWith250(verb string) bool {
 	return false
 }
 
-// awaitAnew gives the upstream its full time again for what is outstanding: a
-// transfer before it is over, during which some servers answer nothing.
-func (q exchanges) awaitAnew() {
+// grant gives the upstream its full time again when it has answered e: by a final
+// reply for all that stands behind it, since it answers one by one; by a
+// preliminary one for e, and only once, else an upstream could put off its answer
+// for ever. A transfer under way has a time of its own, which commands given
+// meanwhile do not extend.
+func (q exchanges) grant(e *exchange, r ftpparse.Reply) {
 	now := time.Now()
-	for _, e := range q {
-		if e.awaits() {
-			e.since = now
+	if r.Class() == ftpparse.Preliminary {
+		if !e.heard {
+			e.heard, e.since = true, now
+		}
+		return
+	}
+	for _, other := range q {
+		if other.awaits() && !other.overtakable() {
+			other.since = now
 		}
 	}
 }

@@ -281,3 +281,36 @@ func TestDeadline(t *testing.T) {
 		}
 	}
 }
+
+// The upstream answers one by one: each final reply gives it its time again for
+// what stands behind, but not for a transfer under way. Preliminary ones do so
+// once, and only for their own command.
+func TestGrant(t *testing.T) {
+	for _, c := range []struct {
+		queue string
+		by    int   // who is answered
+		codes []int // with what
+		want  []bool
+	}{
+		{"HASH HASH PWD", 0, []int{213}, []bool{true, true, true}},
+		{"HASH HASH PWD", 0, []int{150}, []bool{true, false, false}},
+		{"HASH HASH PWD", 0, []int{150, 150}, []bool{false, false, false}},
+		{"RETR PWD", 0, []int{150, 150}, []bool{false, false}},
+		{"RETR~ NOOP PWD", 1, []int{200}, []bool{false, true, true}},
+		{"RETR~ NOOP PWD", 0, []int{226}, []bool{false, true, true}},
+		{"RETR= NOOP PWD", 1, []int{200}, []bool{false, true, true}},
+	} {
+		q := queueOf(c.queue)
+		for _, code := range c.codes {
+			for _, e := range q {
+				e.since = time.Time{}
+			}
+			q.grant(q[c.by], ftpparse.NewReply(code, ""))
+		}
+		for i, e := range q {
+			if got := !e.since.IsZero(); got != c.want[i] {
+				t.Errorf("%q, %d to %s: %s has its time again: %v", c.queue, c.codes, verbOf(q[c.by]), verbOf(e), got)
+			}
+		}
+	}
+}

@@ -128,7 +128,6 @@ func (s *session) onTransferReply(ctx context.Context, e *exchange, r ftpparse.R
 	// bytes of the file, and a client that trusts it would close too early.
 	e.stage, e.answer = stageHeld, s.worded(e.command, r)
 	t.conclude(class == ftpparse.Completion)
-	s.queue.awaitAnew()
 	s.settle()
 	return nil
 }
@@ -149,7 +148,6 @@ func (s *session) askForTheEnd(e *exchange) error {
 				e.stage, e.answer = stageHeld, replyBroken
 				e.transfer.conclude(false)
 				s.upstream.late = true // an upstream may answer NOOP first, while it is still at the file
-				s.queue.awaitAnew()
 				s.settle()
 			}
 			return swallow(ctx, noop, r)

@@ -252,7 +252,7 @@ func (s *session) ask(e *exchange) error {
 
 // resend gives the upstream the exchange's command (again).
 func (s *session) resend(e *exchange) error {
-	e.since = time.Now()
+	e.since, e.heard = time.Now(), false
 	return s.upstream.control.send(e.command)
 }
 
@@ -279,7 +279,7 @@ func (s *session) onReply(ctx context.Context, r replyOrError) error {
 		s.log.Warn("reply to no command", logCode(r.reply.Code))
 		return nil
 	}
-	e.since = time.Now()
+	s.queue.grant(e, r.reply)
 	switch {
 	case e.onReply != nil:
 		return e.onReply(ctx, e, r.reply)
