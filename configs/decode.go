@@ -98,6 +98,9 @@ func (d *decoder) unknown(body *hclsyntax.Body, s spec) {
 		case slices.Contains(blocks, name):
 			d.errorf(attr.NameRange, "Block expected", "%q is a block: write %s { … } without an equals sign.", name, name)
 		case !slices.Contains(settings, name):
+			if s.holdsSecret() {
+				d.hideSecret(attr.Expr) // it may be a misspelt one
+			}
 			d.errorf(attr.NameRange, "Unknown setting", "There is no setting %q here.%s", name, didYouMean(name, useful))
 		}
 	}
@@ -127,6 +130,10 @@ func (s spec) names() (settings, blocks, useful []string) {
 		}
 	}
 	return settings, blocks, useful
+}
+
+func (s spec) holdsSecret() bool {
+	return slices.ContainsFunc(s.settings, func(a setting) bool { return a.secret })
 }
 
 func (s spec) schema() *hcl.BodySchema {

@@ -13,6 +13,10 @@ import (
 const (
 	maxNesting = 200   // brackets and quotes within each other
 	maxSigns   = 10000 // of "!", "-" and "?" in one file, each of which may nest
+	// maxLinks bounds what makes an expression longer, in one file: in "1+1+1" and
+	// a[0][0] each is evaluated within the next. There are brackets of honest lists
+	// and dots of honest conditions among them.
+	maxLinks = 100000
 )
 
 // maxLine bounds a line in bytes: HCL prints the whole line that a mistake stands
@@ -37,7 +41,7 @@ func tooLong(f source) (hcl.Range, bool) {
 
 // tooDeep returns the token from which on a text is nested too deeply.
 func tooDeep(tokens hclsyntax.Tokens) (hcl.Range, bool) {
-	depth, signs := 0, 0
+	depth, signs, links := 0, 0, 0
 	for _, t := range tokens {
 		switch t.Type {
 		case hclsyntax.TokenOBrace, hclsyntax.TokenOParen, hclsyntax.TokenOBrack, hclsyntax.TokenOQuote,
@@ -50,9 +54,25 @@ func tooDeep(tokens hclsyntax.Tokens) (hcl.Range, bool) {
 			signs++
 		default:
 		}
-		if depth > maxNesting || signs > maxSigns {
+		if isLink(t.Type) {
+			links++
+		}
+		if depth > maxNesting || signs > maxSigns || links > maxLinks {
 			return t.Range, true
 		}
 	}
 	return hcl.Range{}, false
+}
+
+// isLink tells the operators between two values, and what picks a part of one.
+func isLink(t hclsyntax.TokenType) bool {
+	switch t {
+	case hclsyntax.TokenPlus, hclsyntax.TokenStar, hclsyntax.TokenSlash, hclsyntax.TokenPercent,
+		hclsyntax.TokenEqualOp, hclsyntax.TokenNotEqual, hclsyntax.TokenLessThan, hclsyntax.TokenLessThanEq,
+		hclsyntax.TokenGreaterThan, hclsyntax.TokenGreaterThanEq, hclsyntax.TokenAnd, hclsyntax.TokenOr,
+		hclsyntax.TokenOBrack, hclsyntax.TokenDot:
+		return true
+	default:
+		return false
+	}
 }

@@ -25,6 +25,27 @@ func TestNestingIsBounded(t *testing.T) {
 	}
 }
 
+// Without brackets within each other, but evaluated that way, the first within
+// the second and so on.
+func TestChainsAreBounded(t *testing.T) {
+	chain := func(s string, links int) string {
+		lines := strings.Repeat(strings.Repeat(s, 1000)+"\n", links/1000) + strings.Repeat(s, links%1000)
+		return "log {\n  level = ([]\n" + lines + ")\n}\n"
+	}
+	for _, s := range []string{"+1", "*1", "/1", "%1", "<1", "<=1", ">1", ">=1", "==1", "!=1", "&&a", "||a", "[0]", "[*]", ".a"} {
+		if _, deep := tooDeep(newOutline(source{name: "long.hcl", text: []byte(chain(s, maxLinks))}).tokens); !deep {
+			t.Errorf("%q is not bounded", s)
+		}
+	}
+	// The longest that is read is evaluated, too; its list is a link of its own.
+	for _, s := range []string{"+1", "[*]"} {
+		settings, diags := decode([]source{{name: "long.hcl", text: []byte(chain(s, (maxLinks-1)/(len(s)-1)))}})
+		if settings != nil || !diags.HasErrors() || strings.Contains(diags.list[0].Summary, "deeply") {
+			t.Errorf("%q: %d diagnostics", s, diags.Len())
+		}
+	}
+}
+
 func TestOrdinaryNestingIsRead(t *testing.T) {
 	text := "a = " + strings.Repeat("[", maxNesting-1) + strings.Repeat("]", maxNesting-1) + "\n"
 	if _, diags := parse(source{name: "a.hcl", text: []byte(text)}); diags.HasErrors() {

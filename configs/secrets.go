@@ -101,14 +101,19 @@ func readSecret(dir, name string) (string, error) {
 }
 
 // secretText finds secrets that stand in a text as they are, also where a
-// syntax error hides what they belong to. A key with a dot is a file's name.
-var secretText = regexp.MustCompile(`\b(?:mac_key|login_password|password|token|key)\s*=\s*"([^"\n]*)`)
+// syntax error, such as a missing equals sign, hides what they belong to, and
+// passwords in URLs. A key with a dot is a file's name.
+var secretText = regexp.MustCompile(`\b(?:mac_key|login_password|password|token|key)"?\s*[=:]?\s*"((?:\\.|[^"\\\n])*)|://([^/"\s@]*)@`)
 
 // hideSecrets returns a copy of a file's text, of the same length, for the
 // snippets in diagnostics.
 func hideSecrets(text []byte) []byte {
 	shown := bytes.Clone(text)
 	for _, m := range secretText.FindAllSubmatchIndex(text, -1) {
+		if m[2] < 0 {
+			hide(shown[m[4]:m[5]])
+			continue
+		}
 		if value := shown[m[2]:m[3]]; !bytes.HasPrefix(shown[m[0]:], []byte("key")) || !bytes.Contains(value, []byte(".")) {
 			hide(value)
 		}

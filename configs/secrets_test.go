@@ -50,6 +50,14 @@ func TestSecretsAreNeverPrinted(t *testing.T) {
 		"not quoted":                eab(`eab { key_id = "k", mac_key = ` + hidden + ` }`),
 		"not base64, from outside":  eab(`eab { key_id = "k", mac_key = "${env("FTPSPROXY_TEST_KEY")}!" }`),
 		"a heredoc":                 eab("eab {\n key_id = \"k\"\n mac_key = <<EOT\n" + hidden + "\nEOT\n }"),
+		"a quote in it":             eab(`eab { key_id = "k", mac_key = "a\"` + hidden + `" "again" }`),
+		"no equals sign":            eab(`eab { key_id = "k", mac_key "` + hidden + `" }`),
+		"a colon":                   eab(`eab { key_id = "k", "mac_key": "` + hidden + `" }`),
+		"misspelt":                  eab(`eab { key_id = "k", mackey = "` + hidden + `" }`),
+		"a password in a URL": {
+			`names = ["ftp.example.com"]`, `challenge = "dns-01"`,
+			`dns { webhook { url = "https://me:` + hidden + `@dns.internal/acme" } }`,
+		},
 		"a TSIG key": {
 			`names = ["ftp.example.com"]`, `challenge = "dns-01"`,
 			`dns { rfc2136 { server = "ns1", zone = "example.com", key_name = "k", key_algorithm = "md5", key = "` + hidden + `" } }`,
