@@ -23,6 +23,7 @@ type fuzzClient struct {
 	work  sync.WaitGroup
 	ports int  // so many of heard were looked at for ports
 	lost  bool // it cannot know whose a port is
+	policed
 	signals
 	memory
 }
@@ -42,9 +43,11 @@ type memory struct {
 	conns []io.Closer
 }
 
-func newFuzzClient(g *ground, w way, tcp *net.TCPConn, drain chan struct{}) *fuzzClient {
+func newFuzzClient(g *ground, in setup, tcp *net.TCPConn, drain chan struct{}) *fuzzClient {
+	w := in.ways
 	c := &fuzzClient{
-		ways: w, tcp: tcp, conn: tcp,
+		policed: policed{reign: in.reign, target: "%s"},
+		ways:    w, tcp: tcp, conn: tcp,
 		drain:   sync.OnceFunc(func() { close(drain) }),
 		tls:     &tls.Config{RootCAs: g.roots, ServerName: "127.0.0.1", ClientSessionCache: tls.NewLRUClientSessionCache(1)},
 		signals: signals{over: make(chan struct{}), news: make(chan struct{}, 1), left: make(chan struct{})},
@@ -150,11 +153,14 @@ func (c *fuzzClient) await(condition func() bool) bool {
 }
 
 // say sends a command with its number, which it returns.
-func (c *fuzzClient) say(verb string) int {
+func (c *fuzzClient) say(verb string) int { return c.sayPath(verb, "%s") }
+
+// sayPath sends a command with a path, in which %s is the number.
+func (c *fuzzClient) sayPath(verb, path string) int {
 	c.mu.Lock()
 	number := len(c.said)
 	c.mu.Unlock()
-	return c.sayLine(fmt.Sprintf("%s #%d", verb, number))
+	return c.sayLine(verb + " " + fmt.Sprintf(path, fmt.Sprintf("#%d", number)))
 }
 
 func (c *fuzzClient) sayLine(line string) int {
@@ -185,6 +191,10 @@ func plain() []string {
 
 // act does one thing.
 func (c *fuzzClient) act(s *script) {
+	if c.reign != nil && s.pick(2) == 1 {
+		c.actPoliced(s)
+		return
+	}
 	switch s.pick(16) {
 	case 0, 1, 2, 3:
 		c.say(tagged()[s.pick(len(tagged()))])

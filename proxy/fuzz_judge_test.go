@@ -18,6 +18,7 @@ type awaited struct {
 	mayMiss bool // ABOR behind a transfer may share its reply
 	begun   bool // its 1yz was heard
 	aborted bool // ABOR was said after it
+	policed bool // a policy may have denied it
 }
 
 type awaitedKind int
@@ -79,6 +80,9 @@ func isOurs(verb string) bool {
 // fits tells whether r can be the final reply to the command.
 func (a *awaited) fits(r ftpparse.Reply) bool {
 	number := numberOf(r.Text())
+	if a.policed && isRefusal(r) {
+		return true
+	}
 	ofABOR := strings.HasPrefix(r.Text(), "ABOR") || strings.HasPrefix(r.Text(), "No transfer to abort")
 	switch a.kind {
 	case kindABOR:
@@ -97,6 +101,12 @@ func (a *awaited) fits(r ftpparse.Reply) bool {
 func (p *played) judge(t *testing.T) {
 	t.Helper()
 	heard, want := p.client.heard, expected(p.client.said)
+	if p.reign != nil {
+		for _, a := range want {
+			a.policed = true
+		}
+		p.judgePolicing(t)
+	}
 	if len(heard) == 0 {
 		return // the greeting was not awaited
 	}

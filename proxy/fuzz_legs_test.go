@@ -60,7 +60,7 @@ func (c *fuzzClient) transfer(s *script) {
 
 // move says a transfer command.
 func (c *fuzzClient) move(verb string) (int, *carried) {
-	number, file := c.say(verb), &carried{upload: verb == "STOR" || verb == "APPE"}
+	number, file := c.sayPath(verb, c.target), &carried{upload: verb == "STOR" || verb == "APPE"}
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.files[number] = file

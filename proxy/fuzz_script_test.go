@@ -8,6 +8,7 @@ import (
 	"math/rand/v2"
 	"os"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -15,6 +16,7 @@ import (
 	"go.uber.org/zap"
 	"go.uber.org/zap/zapcore"
 
+	"github.com/ftpsproxy/ftpsproxy/policy"
 	"github.com/ftpsproxy/ftpsproxy/proxy/upstream"
 	"github.com/ftpsproxy/ftpsproxy/tlsterm"
 )
@@ -39,7 +41,7 @@ func FuzzSession(f *testing.F) {
 	}
 	g := newGround(f)
 	f.Fuzz(func(t *testing.T, client, upstream []byte, flags byte) {
-		p := g.play(t, way(flags), &script{bytes: client}, &script{bytes: upstream})
+		p := g.play(t, setup{ways: way(flags)}, &script{bytes: client}, &script{bytes: upstream})
 		p.judge(t)
 	})
 }
@@ -57,6 +59,12 @@ const (
 	wayClearOff                 // the client may not leave data in clear text: PROT C
 	wayOrigin                   // TLS towards the upstream, on data as well
 )
+
+// A setup is what a session is played in.
+type setup struct {
+	ways  way
+	reign *reign // nil: there is no policy
+}
 
 func (w way) has(other way) bool { return w&other != 0 }
 
@@ -97,6 +105,7 @@ type ground struct {
 	originator *tlsterm.Originator
 	upstream   *tls.Config // of an upstream with TLS
 	roots      *x509.CertPool
+	laws       [lawKinds]*policy.Policy
 }
 
 const fuzzPorts = 4
@@ -133,9 +142,10 @@ func fuzzLimits() Limits {
 	return l
 }
 
-// server is a proxy for one session in front of the given upstream.
-func (g *ground) server(t *testing.T, w way, address string) *Server {
+// config is that of a proxy for one session in front of the given upstream.
+func (g *ground) config(t *testing.T, in setup, address string) Config {
 	t.Helper()
+	w := in.ways
 	c := upstream.Default()
 	c.Name, c.Address = "upstream", address
 	if w.has(wayActive) {
@@ -157,7 +167,15 @@ func (g *ground) server(t *testing.T, w way, address string) *Server {
 	if w.has(wayClearOff) {
 		l.TLS.Data = Require
 	}
-	s, err := New(Config{Listeners: []ListenerConfig{l}, Limits: fuzzLimits()}, zap.New(zapcore.NewNopCore(), zap.Development()))
+	if in.reign != nil {
+		l.Policy = g.laws[in.reign.first]
+	}
+	return Config{Listeners: []ListenerConfig{l}, Limits: fuzzLimits()}
+}
+
+func (g *ground) server(t *testing.T, c Config) *Server {
+	t.Helper()
+	s, err := New(c, zap.New(zapcore.NewNopCore(), zap.Development()))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -166,26 +184,33 @@ func (g *ground) server(t *testing.T, w way, address string) *Server {
 
 // A played session is what both sides remember of it.
 type played struct {
-	ways     way
+	setup
 	client   *fuzzClient
 	upstream *fuzzUpstream
 }
 
 // play plays one session to its end, of which nothing may remain.
-func (g *ground) play(t *testing.T, w way, client, up *script) *played {
+func (g *ground) play(t *testing.T, in setup, client, up *script) *played {
 	t.Helper()
 	before, sockets := goleak.IgnoreCurrent(), openSockets(t)
-	u := startFuzzUpstream(t, g, w, up)
-	server := g.server(t, w, u.ln.Addr().String())
+	u := startFuzzUpstream(t, g, in, up)
+	config := g.config(t, in, u.ln.Addr().String())
+	server := g.server(t, config)
 	near, far := tcpPair(t)
 	settings := server.listeners[0].settings.Load()
 	s := server.newSession(settings, near)
+	s.policing.current = server.listeners[0].policy
 	over := make(chan struct{})
 	go func() {
 		defer close(over)
 		s.run(t.Context())
 	}()
-	c := newFuzzClient(g, w, far, server.drain)
+	c := newFuzzClient(g, in, far, server.drain)
+	c.reload = sync.OnceFunc(func() {
+		if err := server.Reload(g.reloaded(config, in)); err != nil {
+			t.Error(err)
+		}
+	})
 	c.play(client)
 	select {
 	case <-over:
@@ -204,7 +229,10 @@ func (g *ground) play(t *testing.T, w way, client, up *script) *played {
 	if n := len(settings.ports.free); n != fuzzPorts {
 		t.Errorf("%d of %d ports are in the pool", n, fuzzPorts)
 	}
-	return &played{ways: w, client: c, upstream: u}
+	if n := len(server.tallies.byName); n != 0 {
+		t.Errorf("%d limits count the session", n)
+	}
+	return &played{setup: in, client: c, upstream: u}
 }
 
 // openSockets counts this process's sockets.

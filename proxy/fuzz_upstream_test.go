@@ -29,15 +29,17 @@ type fuzzUpstream struct {
 	files  map[int]*carried
 	conns  []io.Closer
 	heard  []string
+	faults []fault // against a policy
+	reign  *reign
 }
 
-func startFuzzUpstream(t *testing.T, g *ground, w way, s *script) *fuzzUpstream {
+func startFuzzUpstream(t *testing.T, g *ground, in setup, s *script) *fuzzUpstream {
 	t.Helper()
 	ln, err := listenTCP(loopback, 0)
 	if err != nil {
 		t.Fatal(err)
 	}
-	u := &fuzzUpstream{ln: ln, ways: w, tls: g.upstream, script: s, files: map[int]*carried{}}
+	u := &fuzzUpstream{ln: ln, ways: in.ways, reign: in.reign, tls: g.upstream, script: s, files: map[int]*carried{}}
 	u.work.Go(u.accept)
 	return u
 }
@@ -96,6 +98,7 @@ type fuzzVisit struct {
 	conn     net.Conn // control, or TLS over it
 	reader   *bufio.Reader
 	moving   sync.WaitGroup
+	stand    *stand // nil: there is no policy
 
 	mu        sync.Mutex
 	out       bytes.Buffer // replies held back
@@ -113,6 +116,9 @@ func (v *fuzzVisit) run() {
 	defer v.drop()
 	greeting := []string{"220 hello", "120 soon\r\n220 hello", "220-hello\r\n220-\r\n220 hello", "421 full", "530 no"}
 	v.write(greeting[max(0, v.upstream.pick(32)-27)], false)
+	if v.upstream.reign != nil {
+		v.stand = &stand{directory: "/", sequenced: v.upstream.pick(4) == 3}
+	}
 	for {
 		line, err := v.read()
 		if err != nil {
@@ -193,6 +199,9 @@ func (v *fuzzVisit) answer(verb, argument string) {
 	tag := ""
 	if number >= 0 {
 		tag = fmt.Sprintf(" #%d", number)
+	}
+	if v.stand != nil && v.answerPoliced(verb, argument, tag) {
+		return
 	}
 	switch verb {
 	case "AUTH":
