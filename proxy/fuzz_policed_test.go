@@ -161,16 +161,16 @@ func (v *fuzzVisit) watch(verb, argument string) {
 	hostile := v.upstream.ways.has(wayHostile) // whose its 350 and its 257 were cannot be known
 	switch {
 	case strings.Contains(strings.ToUpper(verb), "DELE"), verb == "SITE" && strings.HasPrefix(strings.ToUpper(strings.TrimSpace(argument)), "EXEC"):
-		v.fault(lawDenies, line, "forbidden")
+		v.fault(lawDeletes, line, "forbidden")
 	case verb == "RNTO" && argument != "":
 		if !d.renamable && !hostile {
-			v.fault(lawDenies, line, "no RNFR got its 350")
+			v.fault(lawDeletes, line, "no RNFR got its 350")
 		}
 		v.touch(line, argument)
 	case verb == "RNFR", movesFile(verb):
 		v.touch(line, argument)
 		if verb == "RETR" && d.representation == "E" && !hostile {
-			v.fault(lawDenies, line, "forbidden in this type")
+			v.fault(lawDeletes, line, "forbidden in this type")
 		}
 	case line == "PWD " && d.restart && !d.pending:
 		v.fault(lawNone, line, "it comes between REST and its transfer")

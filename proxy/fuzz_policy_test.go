@@ -43,7 +43,8 @@ type law int
 const (
 	lawNone    law = iota
 	lawWatches     // lawDenies in monitor mode
-	lawDenies      // all but what is named is allowed
+	lawDeletes     // what is named is denied, and nothing depends on paths
+	lawDenies      // also what is below /secret
 	lawAllows      // all but what is named is denied
 	lawKinds
 )
@@ -66,21 +67,24 @@ func laws() [lawKinds]string {
 		commands_per_second = 1000000
 	}
 `
-	const denies = `
+	const deletes = `
 	default = "allow"
 	rule "no deletion" {
 		commands = ["@delete"]
 		action   = "deny"
 		reply    = "553 Policed."
 	}
+` + named
+	const denies = deletes + `
 	rule "secret" {
 		commands = ["@read", "@write", "@list", "@rename"]
 		paths    = ["/secret/**"]
 		action   = "deny"
 	}
-` + named
+`
 	return [lawKinds]string{
 		lawWatches: `mode = "monitor"` + denies,
+		lawDeletes: deletes,
 		lawDenies:  denies,
 		lawAllows: `default = "deny"` + named + `
 	rule "around" {
@@ -123,7 +127,7 @@ type reign struct {
 }
 
 func newReign(b byte) *reign {
-	return &reign{first: law(b) % lawKinds, second: law(b>>2) % lawKinds, since: math.MaxInt}
+	return &reign{first: law(b) % lawKinds, second: law(b>>4) % lawKinds, since: math.MaxInt}
 }
 
 // over is the law that holds for a command in any case; number -1: for any.
@@ -167,7 +171,7 @@ func policedSeeds() []policedSeed {
 	add := func(laws byte, ways way, upstream []byte, parts ...[]byte) {
 		all = append(all, policedSeed{sessionSeed{ways, join(parts...), upstream}, laws})
 	}
-	const denies, allows = byte(lawDenies), byte(lawAllows)
+	const deletes, denies, allows = byte(lawDeletes), byte(lawDenies), byte(lawAllows)
 	var deletions [][]byte
 	for i := range deletionSpellings() {
 		deletions = append(deletions, policedAct(actDelete, byte(i)))
@@ -179,7 +183,7 @@ func policedSeeds() []policedSeed {
 	for kind := range lawKinds {
 		add(byte(kind), 0, nil, deletions...)
 		add(byte(kind), wayPrivate, nil, everywhere...)
-		add(byte(kind)|denies<<2, 0, nil, policedAct(actRNFR, 0), policedAct(actReload), policedAct(actRNTO, 0), deletions[0], policedTransfer(2, seedSTOR))
+		add(byte(kind)|denies<<4, 0, nil, policedAct(actRNFR, 0), policedAct(actReload), policedAct(actRNTO, 0), deletions[0], policedTransfer(2, seedSTOR))
 	}
 	inSecret := policedAct(actCWD, 0)
 	rename := join(policedAct(actRNFR, 4), deletions[0], policedAct(actRNTO, 1), policedAct(actRNTO, 4), freeAct(seedTagged("NOOP")))
@@ -190,7 +194,12 @@ func policedSeeds() []policedSeed {
 	}
 	for kind := range byte(8) {
 		add(denies, 0, []byte{0, 3, 0, 0, kind, 0, kind}, rename[1:], rename[1:], policedTransfer(4, seedSTOR))
+		add(deletes, 0, []byte{0, 3, 0, 0, kind, 0, kind}, rename[1:], policedAct(actRNFR, 4), policedAct(actRNTO, 4), freeAct(seedTagged("NOOP")))
 	}
+	// The type is asked for with the legs open already.
+	add(deletes, 0, nil, freeAct(seedPlain("EPSV")), policedAct(actLine, 2), freeAct(seedPlain("RETR")))
+	// A policy arrives between REST and its transfer.
+	add(denies<<4, 0, nil, freeAct(seedTagged("REST")), freeAct([]byte{13}), policedAct(actReload), policedTransfer(4, seedSTOR))
 	add(denies, 0, nil, policedAct(actLine, 2), policedTransfer(4, seedRETR), policedAct(actLine, 3), policedTransfer(4, seedRETR), policedAct(actLine, 4))
 	add(denies, 0, nil, inSecret, freeAct(seedTagged("REST")), policedTransfer(0, seedSTOR), policedTransfer(4, seedSTOR))
 	return all
