@@ -127,7 +127,7 @@ type reign struct {
 }
 
 func newReign(b byte) *reign {
-	return &reign{first: law(b) % lawKinds, second: law(b>>4) % lawKinds, since: math.MaxInt}
+	return &reign{first: law(b&15) % lawKinds, second: law(b>>4) % lawKinds, since: math.MaxInt}
 }
 
 // over is the law that holds for a command in any case; number -1: for any.
