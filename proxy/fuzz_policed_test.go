@@ -216,7 +216,8 @@ func joined(directory, argument string) string {
 	return path.Join("/", directory, argument)
 }
 
-// tellDirectory answers PWD. In one directory it is always the same answer.
+// tellDirectory answers PWD. In one directory it is always the same answer. The tag
+// comes first: the directory may hold another.
 func (v *fuzzVisit) tellDirectory(tag string) {
 	d := v.stand
 	mine := tag == ""
@@ -227,25 +228,25 @@ func (v *fuzzVisit) tellDirectory(tag string) {
 	reported := ""
 	switch d.spelling {
 	case pwdUnquoted:
-		v.reply("257 " + strings.ReplaceAll(d.directory, `"`, "") + tag)
+		v.reply("257" + tag + " " + strings.ReplaceAll(d.directory, `"`, ""))
 	case pwdRefused:
 		v.reply("502" + tag)
 	case pwdRelative:
-		v.reply(`257 "secret"` + tag)
+		v.reply("257" + tag + ` "secret"`)
 	case pwdLies:
 		reported = "/pub"
-		v.reply(`257 "/pub"` + tag)
+		v.reply("257" + tag + ` "/pub"`)
 	case pwdWrongCode:
-		v.reply("200 " + quoted + tag)
+		v.reply("200" + tag + " " + quoted)
 	case pwdLong:
 		reported = d.directory
-		v.reply("257-" + quoted + tag + "\r\n 226 \"/pub\"\r\n257 end" + tag)
+		v.reply("257-" + tag + " " + quoted + "\r\n 226 \"/pub\"\r\n257 end" + tag)
 	default:
 		reported = d.directory
 		if d.spelling == pwdSoon && !v.isRunning() {
 			v.reply("120" + tag)
 		}
-		v.reply("257 " + quoted + tag)
+		v.reply("257" + tag + " " + quoted)
 	}
 	if mine {
 		d.reported, d.honest = reported, reported == d.directory
