@@ -162,6 +162,15 @@ func (q exchanges) grant(e *exchange, r ftpparse.Reply) {
 	}
 }
 
+// retire gives up what the upstream will not answer any more.
+func (q exchanges) retire() {
+	for _, e := range q {
+		if e.awaits() {
+			e.swallow()
+		}
+	}
+}
+
 // next removes and returns the first exchange whose answer may go to the client
 // now, or nil. Order is that of the commands, but a transfer under way lets
 // answers pass; one whose final reply is held back does not, since the upstream

@@ -185,7 +185,7 @@ func (s *session) dispatchLine(ctx context.Context, l *line) error {
 
 // mustWait tells whether a command must wait for what came before it.
 func (s *session) mustWait(verb string) bool {
-	if s.phase == phaseConnecting || s.upstream.translating || len(s.queue) >= maxOutstanding || s.work.quitting {
+	if s.phase == phaseConnecting || s.upstream.translating || s.upstream.lost || len(s.queue) >= maxOutstanding || s.work.quitting {
 		return true
 	}
 	if s.queue.aborting() || s.unsettled(verb) {
@@ -316,6 +316,7 @@ func (s *session) onUpstreamLost(err error) error {
 		_ = s.client.say(replyGoodbye)
 		return errQuit
 	case s.finalIsHere():
+		s.queue.retire()
 		s.work.ending = err
 		return nil
 	default:
