@@ -199,11 +199,12 @@ func (q *quota) bounds(up bool) bounds {
 	return b
 }
 
-// paced tells whether the command has to wait for its turn. ABOR and QUIT never
-// do: they end what costs something.
+// paced tells whether the command has to wait for its turn. QUIT, and ABOR during a
+// transfer, never do: they end what costs something. Without a transfer ABOR is a
+// question like others.
 func (s *session) paced(l *line) bool {
-	pace := s.policing.quota.pace
-	if !l.counted && pace != nil && l.command.Verb != "ABOR" && l.command.Verb != "QUIT" {
+	pace, verb := s.policing.quota.pace, l.command.Verb
+	if !l.counted && pace != nil && verb != "QUIT" && (verb != "ABOR" || !s.running()) {
 		l.counted = true
 		now := time.Now()
 		if delay := pace.ReserveN(now, 1).DelayFrom(now); delay > 0 {

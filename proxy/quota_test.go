@@ -228,7 +228,8 @@ func TestPumpStopsAtTheSize(t *testing.T) {
 	}
 }
 
-// Commands wait for their turn, each once. ABOR and QUIT do not.
+// Commands wait for their turn, each once. QUIT does not, nor does ABOR when there
+// is something to abort.
 func TestPace(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := &session{}
@@ -246,12 +247,18 @@ func TestPace(t *testing.T) {
 		if first, again := s.paced(late), s.paced(late); !first || !again {
 			t.Error("the third need not wait")
 		}
+		s.transfer = newTransfer(nil, transferLimits{})
+		s.transfer.owner.sent = &exchange{}
 		if s.paced(given("ABOR")) || s.paced(given("QUIT")) {
 			t.Error("ABOR or QUIT waits")
 		}
+		s.transfer = nil
 		<-time.After(time.Until(late.due))
 		if first, again := s.paced(late), s.paced(late); first || again {
 			t.Error("it waits longer than it has to")
+		}
+		if !s.paced(given("ABOR")) {
+			t.Error("ABOR costs nothing")
 		}
 	})
 }
