@@ -78,3 +78,28 @@ func TestPortIsLostBeforeTheUpstreamAnswers(t *testing.T) {
 		}
 	}
 }
+
+// One byte that the peer's kernel has not acknowledged is one too many, whoever
+// dialled.
+func TestDeliveredCountsEveryByte(t *testing.T) {
+	for _, name := range []string{"dialled", "accepted"} {
+		conn, peer := tcpPair(t)
+		if name == "accepted" {
+			conn, peer = peer, conn
+		}
+		l := newLeg(sideClient, conn)
+		if err := l.write([]byte("a file")); err != nil {
+			t.Fatal(err)
+		}
+		mustRead(t, peer, "a file")
+		mustWrite(t, peer, []byte("what acknowledges it"))
+		mustRead(t, conn, "what acknowledges it")
+		if !l.delivered() {
+			t.Errorf("%s: not all is delivered", name)
+		}
+		l.sent++
+		if l.delivered() {
+			t.Errorf("%s: a byte that was never sent is delivered", name)
+		}
+	}
+}

@@ -19,6 +19,9 @@ type leg struct {
 	wire *wire     // nil on a clear leg
 	tls  *tls.Conn // nil on a clear leg
 	sent int64     // bytes written to a clear leg
+	// shaken is what the kernel counts as acknowledged before a byte was sent: the
+	// SYN of a connection that we dialled.
+	shaken uint64
 
 	first []byte // read from the leg already, to be passed on first
 }
@@ -27,9 +30,10 @@ type leg struct {
 // sleeps between two writes of bufferSize.
 const socketBuffer = 256 << 10
 
+// newLeg makes a leg of a connection on which nothing has been sent.
 func newLeg(s side, tcp *net.TCPConn) *leg {
 	_ = tcp.SetWriteBuffer(socketBuffer)
-	return &leg{side: s, tcp: tcp}
+	return &leg{side: s, tcp: tcp, shaken: acknowledged(tcp)}
 }
 
 // Read implements io.Reader. On a private leg io.EOF also means a FIN without
@@ -61,10 +65,11 @@ func (l *leg) truncated() bool { return l.wire != nil && l.wire.in.ended.Load() 
 // written. Clients that know a file's size close after its last byte, before
 // our close_notify and FIN reach them; for them the file is whole.
 func (l *leg) delivered() bool {
+	sent := uint64(l.sent)
 	if l.wire != nil {
-		return acknowledged(l.tcp) >= l.wire.out.sent.Load()
+		sent = l.wire.out.sent.Load()
 	}
-	return acknowledged(l.tcp) >= uint64(l.sent)
+	return acknowledged(l.tcp) >= l.shaken+sent
 }
 
 // closeWrite ends our half: close_notify on a private leg, then FIN. The other
