@@ -76,12 +76,8 @@ func (s *session) loginName(typed string) (name string, certified, ok bool) {
 func (s *session) refuseLogin(typed string) {
 	s.log.Info("login refused by certificate", logUser(typed))
 	s.answer(replyCertificate)
-	if s.phase == phaseReady {
-		return
-	}
-	s.account.failures++
-	if s.account.failures >= s.listener.limits.LoginFailures {
-		s.work.ending = errLoginFailures
+	if s.phase != phaseReady {
+		s.countFailure()
 	}
 }
 
@@ -115,10 +111,7 @@ func (s *session) onCertifiedReply(_ context.Context, e *exchange, r ftpparse.Re
 	if s.phase == phaseReady {
 		return s.enter(phaseLogin) // whoever was logged in: the server may have forgotten it
 	}
-	s.account.failures++
-	if s.account.failures >= s.listener.limits.LoginFailures {
-		s.work.ending = errLoginFailures
-	}
+	s.countFailure()
 	return nil
 }
 

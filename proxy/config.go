@@ -84,7 +84,7 @@ func (l ListenerConfig) Validate() error {
 		return err
 	}
 	for _, r := range l.Greeting {
-		if r < ' ' || r == 0x7f {
+		if isLineBreaking(r) {
 			return fmt.Errorf("greeting holds a control character %q", r)
 		}
 	}

@@ -22,7 +22,7 @@
 //     login.go, certified.go (logins by certificate), security.go, features.go, address.go, moves.go
 //   - policing.go, quota.go: what the policy is asked, and what its limits leave
 //   - transfer.go, carriage.go, leg.go, prover.go, pump.go, wire.go: a transfer, how its
-//     legs are opened and proven, and how bytes move
+//     legs are opened and proven, and how bytes move; implied.go: without a 1yz
 //   - reach.go, link.go: how the upstream is reached, and with TLS
 //   - control.go, ports.go, sockets.go: what they stand on
 //   - server.go: listeners, reload, drain

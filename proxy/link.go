@@ -13,8 +13,9 @@ type upstreamLink struct {
 	control   *upstreamControl
 	farewell  *ftpparse.Reply // its 421
 	lost      bool
-	// translating: a PASV or PORT of ours is unanswered; it may have to be asked
-	// again in another form, so nothing may follow it yet.
+	// translating: something that we ask in the client's name, or for a decision,
+	// is unanswered (PASV, PORT, PROT, PWD, a login by certificate). It may have to be
+	// asked again in another form, or decides what comes next: nothing follows it yet.
 	translating bool
 	// restart: REST was relayed and no transfer command since.
 	restart bool

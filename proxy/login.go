@@ -58,13 +58,19 @@ func (s *session) onLoginReply(ctx context.Context, e *exchange, r ftpparse.Repl
 			return err
 		}
 	case s.phase == phaseLogin:
-		s.account.failures++
 		s.log.Info("login failed", logUser(claimed), logCode(r.Code))
-		if s.account.failures >= s.listener.limits.LoginFailures {
-			s.work.ending = errLoginFailures
-		}
+		s.countFailure()
 	}
 	return s.relay(ctx, e, r)
+}
+
+// countFailure counts a failed login. The last one that is allowed ends the session
+// once it has been answered.
+func (s *session) countFailure() {
+	s.account.failures++
+	if s.account.failures >= s.listener.limits.LoginFailures {
+		s.work.ending = errLoginFailures
+	}
 }
 
 func (s *session) loggedIn() error {

@@ -58,7 +58,7 @@ func (p *prover) prove(ctx context.Context) (*leg, error) {
 			candidates = nil
 		}
 		if p.pending == 0 && candidates == nil {
-			return nil, p.verdict()
+			return nil, p.refusal()
 		}
 		select {
 		case conn, ok := <-candidates:
@@ -76,12 +76,12 @@ func (p *prover) prove(ctx context.Context) (*leg, error) {
 			p.last = r.err
 			if p.pending == 0 {
 				if !p.spec.required || p.dialled != nil {
-					return nil, p.verdict()
+					return nil, p.refusal()
 				}
 				grace = time.After(proofGrace)
 			}
 		case <-grace:
-			return nil, p.verdict()
+			return nil, p.refusal()
 		case <-ctx.Done():
 			return nil, context.Cause(ctx)
 		}
@@ -110,8 +110,8 @@ func (p *prover) first(ctx context.Context, candidates <-chan *net.TCPConn) (*le
 	}
 }
 
-// verdict says why there is no leg.
-func (p *prover) verdict() error {
+// refusal says why there is no leg.
+func (p *prover) refusal() error {
 	switch {
 	case p.last == nil:
 		return errNeverOpened
