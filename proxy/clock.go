@@ -57,8 +57,8 @@ func (s *session) deadline() (due time.Time, why error) {
 			sooner(e.since.Add(limits.ReplyTimeout), errReplyTimeout)
 		}
 	}
-	if l := s.client.held; l != nil && !l.due.IsZero() {
-		sooner(l.due, errPaced)
+	if l := s.client.held; l != nil && !l.due.IsZero() && !s.mustWait(l.command.Verb) {
+		sooner(l.due, errPaced) // when its turn alone keeps it back: nothing else is in the timer's hands
 	}
 	if s.queue.idle() && !s.running() {
 		sooner(s.clock.spoken.Add(limits.IdleTimeout), errIdle)

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/ftpsproxy/ftpsproxy/ftpparse"
+	"github.com/ftpsproxy/ftpsproxy/policy"
 )
 
 // queueOf writes a queue down as the client's commands in order, each with the
@@ -278,6 +279,23 @@ func TestDeadline(t *testing.T) {
 		}
 		if _, got := s.deadline(); !errors.Is(got, c.want) {
 			t.Errorf("%q: %v instead of %v", c.queue, got, c.want)
+		}
+	}
+}
+
+// A command whose turn has come but that must wait for something else as well does
+// not keep the timer busy.
+func TestDeadlineOfAPacedCommand(t *testing.T) {
+	for _, lost := range []bool{false, true} {
+		now := time.Now()
+		s := &session{
+			client:   &clientControl{held: &line{command: ftpparse.Command{Verb: "NOOP"}, ruling: ruling{due: now.Add(-time.Second)}}},
+			upstream: upstreamLink{lost: lost}, account: account{loggedIn: true}, clock: clock{spoken: now},
+			policing: policing{current: func() *policy.Policy { return nil }},
+			listener: &settings{limits: DefaultLimits()},
+		}
+		if due, why := s.deadline(); errors.Is(why, errPaced) == lost || due.Before(now) == lost {
+			t.Errorf("the upstream is lost: %v; due in %s: %v", lost, due.Sub(now), why)
 		}
 	}
 }
