@@ -200,7 +200,7 @@ type Limits struct {
 	Line int
 	// ReplyLine is the longest line of an upstream's reply in bytes.
 	ReplyLine int
-	// LoginFailures ends a session with 421.
+	// LoginFailures, of the whole session, end it with 421.
 	LoginFailures int
 	// DrainTimeout is how long transfers may go on after SIGTERM.
 	DrainTimeout time.Duration

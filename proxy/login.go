@@ -13,7 +13,7 @@ type account struct {
 	claimed  string // the argument of the latest USER that the upstream did not refuse
 	host     string // the argument of HOST
 	loggedIn bool
-	failures int
+	failures int // failed logins of the whole session
 	// deferred holds the latest OPTS UTF8, CLNT and LANG; repeat, those which
 	// the upstream refused before login.
 	deferred []ftpparse.Command
@@ -65,7 +65,8 @@ func (s *session) onLoginReply(ctx context.Context, e *exchange, r ftpparse.Repl
 }
 
 // countFailure counts a failed login. The last one that is allowed ends the session
-// once it has been answered.
+// once it has been answered. Nothing takes one back: REIN, or a login with an account
+// of one's own, would else buy a guesser tries.
 func (s *session) countFailure() {
 	s.account.failures++
 	if s.account.failures >= s.listener.limits.LoginFailures {
@@ -83,7 +84,6 @@ func (s *session) loggedIn() error {
 	if s.phase == phaseReady {
 		return nil
 	}
-	s.account.failures = 0
 	if err := s.enter(phaseReady); err != nil {
 		return err
 	}
