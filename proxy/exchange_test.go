@@ -6,6 +6,9 @@ import (
 	"testing"
 	"time"
 
+	"go.uber.org/zap"
+	"go.uber.org/zap/zaptest/observer"
+
 	"github.com/ftpsproxy/ftpsproxy/ftpparse"
 	"github.com/ftpsproxy/ftpsproxy/policy"
 )
@@ -330,5 +333,23 @@ func TestGrant(t *testing.T) {
 				t.Errorf("%q, %d to %s: %s has its time again: %v", c.queue, c.codes, verbOf(q[c.by]), verbOf(e), got)
 			}
 		}
+	}
+}
+
+// An upstream that talks and talks fills no log.
+func TestUnaskedRepliesAreLoggedOnce(t *testing.T) {
+	core, logs := observer.New(zap.InfoLevel)
+	s := &session{log: zap.New(core), policing: policing{current: func() *policy.Policy { return nil }}}
+	busy := &exchange{stage: stagePreliminary}
+	for range 3 {
+		if err := s.onReply(t.Context(), replyOrError{reply: ftpparse.NewReply(200, "")}); err != nil {
+			t.Fatal(err)
+		}
+		if err := s.relay(t.Context(), busy, ftpparse.NewReply(150, "")); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if logs.Len() != 1 {
+		t.Errorf("%d lines", logs.Len())
 	}
 }

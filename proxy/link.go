@@ -28,6 +28,7 @@ type upstreamLink struct {
 	// USER leaves it as it is (RFC 959 §4.1.1).
 	representation string
 	advised        bool // the operator was told why the upstream refuses data connections
+	unasked        bool // the log has a reply that nobody had asked for
 }
 
 // extended is what is known of EPSV and EPRT: offered by FEAT, or refused when

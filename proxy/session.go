@@ -276,7 +276,7 @@ func (s *session) onReply(ctx context.Context, r replyOrError) error {
 	}
 	e := s.queue.match(r.reply.Code, s.settled())
 	if e == nil {
-		s.log.Warn("reply to no command", logCode(r.reply.Code))
+		s.logUnasked("reply to no command", r.reply.Code)
 		return nil
 	}
 	s.queue.grant(e, r.reply)
@@ -297,11 +297,22 @@ func (s *session) relay(_ context.Context, e *exchange, r ftpparse.Reply) error 
 		return nil
 	}
 	if e.stage == stagePreliminary {
-		s.log.Warn("second preliminary reply", logCode(r.Code))
+		s.logUnasked("second preliminary reply", r.Code)
 		return nil
 	}
 	e.stage = stagePreliminary
 	return s.client.say(r)
+}
+
+// logUnasked logs what an upstream says too much. Only the first is a warning: the
+// log must not be the upstream's to fill.
+func (s *session) logUnasked(what string, code int) {
+	if s.upstream.unasked {
+		s.log.Debug(what, logCode(code))
+		return
+	}
+	s.upstream.unasked = true
+	s.log.Warn(what, logCode(code))
 }
 
 // onUpstreamLost takes the end of the control connection or an unsolicited 421,
