@@ -89,6 +89,7 @@ type stand struct {
 	pending   bool // there was no RNTO since
 	sequenced bool // until RNTO everything is out of sequence, as ProFTPD has it
 	restart   bool // REST waits for its transfer
+	owed      bool // there was a RNFR, whatever became of it, and no RNTO since
 
 	representation string
 }
@@ -172,8 +173,11 @@ func (v *fuzzVisit) watch(verb, argument string) {
 		if verb == "RETR" && d.representation == "E" && !hostile {
 			v.fault(lawDeletes, line, "forbidden in this type")
 		}
-	case line == "PWD " && d.restart && !d.pending:
+	case line == "PWD " && d.restart && !d.owed:
 		v.fault(lawNone, line, "it comes between REST and its transfer")
+	}
+	if verb == "RNFR" || verb == "RNTO" {
+		d.owed = verb == "RNFR"
 	}
 	if line != "PWD " && line != "NOOP " && line != "REST 0" {
 		d.renamable = false
