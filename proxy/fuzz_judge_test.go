@@ -171,7 +171,7 @@ func (p *played) preliminary(t *testing.T, r ftpparse.Reply, rest []*awaited) {
 	number := numberOf(r.Text())
 	i := slices.IndexFunc(rest, func(a *awaited) bool { return a.number == number && !a.begun && a.kind != kindABOR })
 	if number == -1 {
-		i = slices.IndexFunc(rest, func(a *awaited) bool { return a.kind == kindMoves && !a.begun })
+		i = slices.IndexFunc(rest, func(a *awaited) bool { return (a.kind == kindMoves || a.kind == kindRelayed && a.number < 0) && !a.begun })
 	}
 	if i < 0 {
 		p.fail(t, "%q begins nothing", r.Lines)
