@@ -166,12 +166,17 @@ func (p *played) match(t *testing.T, heard []ftpparse.Reply, rest []*awaited) []
 	return rest
 }
 
+// mayBegin tells whether a preliminary reply without a number may be its own.
+func (a *awaited) mayBegin() bool {
+	return !a.begun && (a.kind == kindMoves || a.kind == kindRelayed && a.number < 0)
+}
+
 func (p *played) preliminary(t *testing.T, r ftpparse.Reply, rest []*awaited) {
 	t.Helper()
 	number := numberOf(r.Text())
 	i := slices.IndexFunc(rest, func(a *awaited) bool { return a.number == number && !a.begun && a.kind != kindABOR })
 	if number == -1 {
-		i = slices.IndexFunc(rest, func(a *awaited) bool { return (a.kind == kindMoves || a.kind == kindRelayed && a.number < 0) && !a.begun })
+		i = slices.IndexFunc(rest, func(a *awaited) bool { return a.mayBegin() })
 	}
 	if i < 0 {
 		p.fail(t, "%q begins nothing", r.Lines)

@@ -44,8 +44,8 @@ func transferPaths() []string {
 	return []string{"%s", "/secret/%s", "secret/%s", "../secret/%s", "/pub/%s", "/pub/../secret/%s", `"/secret/%s"`, "pub/%s", "/pub/./%s/../../secret/x"}
 }
 
-// policedLines are commands that policies look at. Those in the second half carry
-// no number.
+// policedLines are commands that policies look at. From the third on they carry no
+// number.
 func policedLines() []string {
 	return []string{"PWD", "CDUP", "TYPE E", "TYPE I", "SITE EXEC x", "SITE exec x", "STAT /secret/x", "RMD /secret/x"}
 }
@@ -161,7 +161,7 @@ func (v *fuzzVisit) watch(verb, argument string) {
 	d, line := v.stand, verb+" "+argument
 	hostile := v.upstream.ways.has(wayHostile) // whose its 350 and its 257 were cannot be known
 	switch {
-	case strings.Contains(strings.ToUpper(verb), "DELE"), verb == "SITE" && strings.HasPrefix(strings.ToUpper(strings.TrimSpace(argument)), "EXEC"):
+	case strings.Contains(strings.ToUpper(verb), "DELE"), canonical(verb) == "RMD", verb == "SITE" && strings.HasPrefix(strings.ToUpper(strings.TrimSpace(argument)), "EXEC"):
 		v.fault(lawDeletes, line, "forbidden")
 	case verb == "RNTO" && argument != "":
 		if !d.renamable && !hostile {

@@ -14,7 +14,7 @@ import (
 // FuzzPolicedSession is FuzzSession behind a policy, which may be reloaded in the
 // middle. What holds there holds here, and besides, as long as the policy denies:
 //
-//   - the upstream never hears a DELE, however it is spelt, nor SITE EXEC;
+//   - the upstream never hears a DELE, however it is spelt, nor RMD, nor SITE EXEC;
 //   - it hears no RNTO behind anything but a RNFR that it answered with 350;
 //   - it hears of no path that the policy closes, as joined to the directory it
 //     reported last, and of no relative one while it has not told where it stands;
