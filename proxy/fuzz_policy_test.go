@@ -176,6 +176,7 @@ func policedSeeds() []policedSeed {
 	for i := range deletionSpellings() {
 		deletions = append(deletions, policedAct(actDelete, byte(i)))
 	}
+	deletions = append(deletions, policedAct(actLine, 7)) // RMD
 	var everywhere [][]byte
 	for i := range transferPaths() {
 		everywhere = append(everywhere, policedTransfer(byte(i), byte(i%2)))
