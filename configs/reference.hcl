@@ -82,9 +82,10 @@ listener "ftp" {
       # Looked at every few seconds, as crl is: an unusable one changes nothing.
       ca = "clients.pem"
 
-      # Certificate revocation lists, PEM or one in DER. "": nobody asks. With
-      # lists, only clients of an authority that has a current one are accepted; a
-      # revocation reaches running sessions at their next transfer.
+      # Certificate revocation lists, PEM or one in DER, each a full one: no delta
+      # and no indirect list. "": nobody asks. With lists, only clients of an
+      # authority that has a current one are accepted; a revocation reaches running
+      # sessions at their next transfer.
       crl = ""
 
       # Where the certificate says for which user it speaks.
@@ -251,7 +252,6 @@ certificate "public" {
     # One of the profiles that the authority offers, such as "shortlived". "": its
     # choice.
     profile = ""
-
   }
 }
 

@@ -3,9 +3,12 @@ package tlsterm
 import (
 	"bytes"
 	"crypto/x509"
+	"crypto/x509/pkix"
+	"encoding/asn1"
 	"encoding/pem"
 	"errors"
 	"fmt"
+	"slices"
 	"sync/atomic"
 	"time"
 )
@@ -45,8 +48,9 @@ func NewClientAuthorities(caFile, crlFile string) (*ClientAuthorities, error) {
 	return c, nil
 }
 
-// Reload reads the files again if they are not as they were. Files that would be refused at the start are
-// refused now, with one line that names the file, and those in use stay.
+// Reload reads the files again if they are not as they were. Files that would be
+// refused at the start are refused now, with one line that names the file, and
+// those in use stay.
 func (c *ClientAuthorities) Reload() (changed bool, err error) {
 	old := c.current.Load()
 	now, err := marksOf(c.caFile, c.crlFile)
@@ -105,6 +109,10 @@ func parseLists(data []byte) ([]revocations, error) {
 			return nil, fmt.Errorf("the list of %s should have been updated by %s: fetch it again",
 				list.Issuer, list.NextUpdate.UTC().Format(time.RFC3339))
 		}
+		if id := partOfAll(list); id != nil {
+			return nil, fmt.Errorf("the list of %s (critical extension %v) does not name by itself all that is revoked: give the full list, no delta and no indirect one",
+				list.Issuer, id)
+		}
 		r := revocations{list: list, serials: make(map[string]bool, len(list.RevokedCertificateEntries))}
 		for _, entry := range list.RevokedCertificateEntries {
 			r.serials[entry.SerialNumber.String()] = true
@@ -115,6 +123,36 @@ func parseLists(data []byte) ([]revocations, error) {
 		return nil, errors.New("holds no list: give a PEM file with an X509 CRL block, or DER")
 	}
 	return lists, nil
+}
+
+// partOfAll returns the critical extension, of the list or of an entry, by which
+// the list is about other certificates than its issuer's or is only a part of a
+// list: it must not be used (RFC 5280 §5.2, §5.3). nil: there is none.
+func partOfAll(list *x509.RevocationList) asn1.ObjectIdentifier {
+	for _, e := range list.Extensions {
+		if e.Critical && !coversClients(e) {
+			return e.Id
+		}
+	}
+	for _, entry := range list.RevokedCertificateEntries {
+		for _, e := range entry.Extensions {
+			if e.Critical {
+				return e.Id
+			}
+		}
+	}
+	return nil
+}
+
+// coversClients accepts an issuing distribution point (RFC 5280 §5.2.5) that says
+// at most where the list is published and that it is about no authorities.
+func coversClients(e pkix.Extension) bool {
+	var parts []asn1.RawValue
+	rest, err := asn1.Unmarshal(e.Value, &parts)
+	if !e.Id.Equal(asn1.ObjectIdentifier{2, 5, 29, 28}) || err != nil || len(rest) > 0 {
+		return false
+	}
+	return !slices.ContainsFunc(parts, func(p asn1.RawValue) bool { return p.Tag > 1 })
 }
 
 func overdue(list *x509.RevocationList) bool {
@@ -137,6 +175,9 @@ func (t *trust) checkRevoked(chains [][]*x509.Certificate) error {
 }
 
 func (t *trust) checkChain(chain []*x509.Certificate) error {
+	if len(chain) == 1 {
+		chain = append(chain, chain[0]) // trusted by itself, it is its own issuer
+	}
 	for i := range len(chain) - 1 {
 		known, err := t.checkIssued(chain[i], chain[i+1])
 		if err != nil {

@@ -387,3 +387,67 @@ func TestOverdueListRefuses(t *testing.T) {
 		t.Errorf("got %v", err)
 	}
 }
+
+// A list that is a part of a list, or about others' certificates, says nothing
+// about a client that is not in it (RFC 5280 §5.2).
+func TestPartsOfListsAreRefused(t *testing.T) {
+	ours := newIssuer(t, "Ours")
+	list := func(extensions, ofEntry []pkix.Extension) []byte {
+		template := &x509.RevocationList{
+			Number: big.NewInt(1), ThisUpdate: time.Now().Add(-time.Hour), NextUpdate: time.Now().Add(time.Hour), ExtraExtensions: extensions,
+			RevokedCertificateEntries: []x509.RevocationListEntry{{SerialNumber: big.NewInt(7), RevocationTime: time.Now(), ExtraExtensions: ofEntry}},
+		}
+		der, err := x509.CreateRevocationList(rand.Reader, template, ours.cert, ours.key)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return der
+	}
+	extension := func(last int, critical bool, value ...byte) []pkix.Extension {
+		return []pkix.Extension{{Id: asn1.ObjectIdentifier{2, 5, 29, last}, Critical: critical, Value: value}}
+	}
+	for _, tt := range []struct {
+		name    string
+		list    []byte
+		refused bool
+	}{
+		{"a delta", list(extension(27, true, 2, 1, 1), nil), true},
+		{"authorities alone", list(extension(28, true, 0x30, 3, 0x82, 1, 0xff), nil), true},
+		{"some reasons", list(extension(28, true, 0x30, 4, 0x83, 2, 6, 0x40), nil), true},
+		{"indirect", list(extension(28, true, 0x30, 3, 0x84, 1, 0xff), nil), true},
+		{"an entry of another issuer", list(nil, extension(29, true, 0x30, 0)), true},
+		{"clients alone", list(extension(28, true, 0x30, 3, 0x81, 1, 0xff), nil), false},
+		{"not critical", list(extension(99, false, 0x30, 0), extension(24, false, 0x30, 0)), false},
+	} {
+		dir := t.TempDir()
+		caFile, crlFile := filepath.Join(dir, "ca.pem"), filepath.Join(dir, "crl")
+		writeFile(t, caFile, ours.pem())
+		writeFile(t, crlFile, tt.list)
+		_, err := NewClientAuthorities(caFile, crlFile)
+		if refused := err != nil && strings.Contains(err.Error(), "give the full list"); refused != tt.refused || !refused && err != nil {
+			t.Errorf("%s: %v", tt.name, err)
+		}
+	}
+}
+
+// A client's certificate that is trusted by itself has an issuer like any other:
+// itself, of which there is no list.
+func TestTrustedByItselfNeedsAList(t *testing.T) {
+	ours, alone := newIssuer(t, "Ours"), newIssuer(t, "alice")
+	shown := &tls.Certificate{Certificate: [][]byte{alone.cert.Raw}, PrivateKey: alone.key, Leaf: alone.cert}
+	for _, tt := range []struct {
+		name  string
+		lists []byte
+		want  error
+	}{
+		{"no lists asked for", nil, nil},
+		{"a list of another", ours.list(t, time.Hour), ErrClientCertificate},
+		{"a list of its own", slices.Concat(ours.list(t, time.Hour), alone.list(t, time.Hour)), nil},
+		{"revoked by itself", slices.Concat(ours.list(t, time.Hour), alone.list(t, time.Hour, shown)), ErrClientCertificate},
+	} {
+		c := newCertified(t, &ClientCertificates{Required: true, Authorities: authorities(t, tt.lists, ours, alone)}, tls.VersionTLS13, shown)
+		if err := c.login(t); !errors.Is(err, tt.want) {
+			t.Errorf("%s: %v, want %v", tt.name, err, tt.want)
+		}
+	}
+}

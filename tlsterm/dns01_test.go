@@ -263,6 +263,32 @@ func TestWebhook(t *testing.T) {
 	}
 }
 
+// Wherever a service repeats the secret: across the end of what is shown, or as it
+// was sent.
+func TestWebhookRepeatsSecrets(t *testing.T) {
+	for _, padding := range []int{0, maxProblem - 40, maxProblem - 8, maxProblem} {
+		service := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			_, pass, _ := r.BasicAuth()
+			http.Error(w, strings.Repeat("x", padding)+r.Header.Get("Authorization")+pass, http.StatusForbidden)
+		}))
+		for _, hook := range []Webhook{
+			{URL: service.URL, Username: "proxy", Password: NewSecret("top-secret")},
+			{URL: service.URL, Token: NewSecret("top-secret")},
+		} {
+			s, err := hook.Solver()
+			if err != nil {
+				t.Fatal(err)
+			}
+			err = s.Present(t.Context(), dnsChallenge("a.test"))
+			// The second is the start of proxy:top-secret in base64.
+			if err == nil || strings.Contains(err.Error(), "top") || strings.Contains(err.Error(), "cHJveHk6") {
+				t.Errorf("behind %d: %v", padding, err)
+			}
+		}
+		service.Close()
+	}
+}
+
 // A service that fails, sends elsewhere, or repeats what it was given.
 func TestWebhookFails(t *testing.T) {
 	service := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {

@@ -3,6 +3,7 @@ package tlsterm
 import (
 	"bytes"
 	"context"
+	"encoding/base64"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -95,16 +96,21 @@ func (s webhookSolver) post(ctx context.Context, action string, c acmeChallenge)
 		return fail(err)
 	}
 	defer response.Body.Close()
-	said, _ := io.ReadAll(io.LimitReader(response.Body, maxProblem))
-	if response.StatusCode/100 != 2 {
-		return fail(fmt.Errorf("it answers %s: %s", response.Status, s.hide(oneLine(string(said)))))
+	if response.StatusCode/100 == 2 {
+		return nil
 	}
-	return nil
+	said, _ := io.ReadAll(io.LimitReader(response.Body, maxReply))
+	return fail(errorText(oneLine(s.hide("it answers " + response.Status + ": " + string(said)))))
 }
+
+// maxReply is how much of a reply is looked at. It is more than is shown, so that
+// no secret is cut in two before it can be found.
+const maxReply = 256 << 10
 
 // hide keeps a service that repeats what it was sent from having it logged.
 func (s webhookSolver) hide(said string) string {
-	for _, secret := range []Secret{s.Password, s.Token} {
+	basic := base64.StdEncoding.EncodeToString([]byte(s.Username + ":" + s.Password.Reveal()))
+	for _, secret := range []Secret{s.Password, s.Token, NewSecret(basic)} {
 		if !secret.Empty() {
 			said = strings.ReplaceAll(said, secret.Reveal(), secret.String())
 		}

@@ -6,6 +6,7 @@ import (
 	"encoding/pem"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"os"
 	"strings"
@@ -97,8 +98,12 @@ func (f *files) parse(certPEM, keyPEM []byte) (*tls.Certificate, error) {
 	return &cert, nil
 }
 
+// maxFile bounds a file of certificates, keys or revocation lists; the lists of
+// large authorities have some megabytes.
+const maxFile = 64 << 20
+
 func readFile(what, name string) ([]byte, error) {
-	data, err := os.ReadFile(name)
+	data, err := readRegular(name)
 	if err == nil {
 		return data, nil
 	}
@@ -106,6 +111,29 @@ func readFile(what, name string) ([]byte, error) {
 		err = pathErr.Err // the name is in the sentence already
 	}
 	return nil, fmt.Errorf("cannot read %s file %s: %w; it must be a PEM file that this user may read", what, name, err)
+}
+
+// readRegular refuses what has no end, such as a device, or may never say
+// anything, such as a pipe: files are looked at again while the program runs, and
+// nothing else happens meanwhile.
+func readRegular(name string) ([]byte, error) {
+	info, err := os.Stat(name)
+	if err != nil {
+		return nil, err
+	}
+	if mode := info.Mode(); !mode.IsRegular() && !mode.IsDir() { // reading a folder fails by itself
+		return nil, errors.New("it is no regular file")
+	}
+	f, err := os.Open(name)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	data, err := io.ReadAll(io.LimitReader(f, maxFile+1))
+	if err == nil && len(data) > maxFile {
+		err = fmt.Errorf("it is larger than %d bytes", maxFile)
+	}
+	return data, err
 }
 
 // wantBlock checks that data has a PEM block of a type that ends with suffix:

@@ -7,6 +7,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 )
@@ -199,4 +200,28 @@ func TestFilesFollowLinks(t *testing.T) {
 	}
 	link("1/key.pem", keyFile)
 	reload(old, true)
+}
+
+// What has no end, or never says anything, would hold up the program when it looks
+// at its files again.
+func TestFilesAreRegularAndBounded(t *testing.T) {
+	dir := t.TempDir()
+	pipe, large := filepath.Join(dir, "pipe"), filepath.Join(dir, "large")
+	if err := syscall.Mkfifo(pipe, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	writeFile(t, large, nil)
+	if err := os.Truncate(large, maxFile+1); err != nil {
+		t.Fatal(err)
+	}
+	for name, want := range map[string]string{
+		pipe: "no regular file", "/dev/zero": "no regular file", dir: "is a directory", large: "larger than 67108864 bytes",
+	} {
+		if _, err := Files(name, name); err == nil || !strings.Contains(err.Error(), want) || !strings.Contains(err.Error(), name) {
+			t.Errorf("%s: %v", name, err)
+		}
+		if _, err := Roots(name); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
 }
