@@ -12,8 +12,8 @@ import (
 	"github.com/ftpsproxy/ftpsproxy/tlsterm"
 )
 
-// DefaultStorage is where certificates of authorities and self-signed ones are kept when the file does
-// not say otherwise.
+// DefaultStorage is where certificates of authorities and self-signed ones are kept
+// when the file does not say otherwise.
 const DefaultStorage = "/var/lib/ftpsproxy"
 
 // Settings are what a configuration says, with every default filled in. Nothing

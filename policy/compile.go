@@ -11,8 +11,8 @@ import (
 // given to the policy, which reads no files.
 type ZoneFinder func(name string) (*time.Location, error)
 
-// Compile reads a block policy "name" { … }. Without a ZoneFinder, UTC is the only time
-// zone. The policy is nil exactly if the diagnostics hold an error; they hold
+// Compile reads a block policy "name" { … }. Without a ZoneFinder, UTC is the only
+// time zone. The policy is nil exactly if the diagnostics hold an error; they hold
 // every mistake, in the order of the file. Time and memory are bounded by the
 // size of the block.
 func Compile(block *hcl.Block, zone ZoneFinder) (*Policy, hcl.Diagnostics) {

@@ -14,8 +14,8 @@ import (
 // on the control connection.
 var ErrNotResumed = errors.New("the data connection did not resume the session's TLS")
 
-// errUnbound is returned by Data, towards either side, when no control connection shows a
-// certificate that the data connection would have to show as well.
+// errUnbound is returned by Data, towards either side, when no control connection
+// shows a certificate that the data connection would have to show as well.
 var errUnbound = errors.New("no TLS on the control connection to belong to")
 
 // A Binding ties the TLS connections of one session together: the data

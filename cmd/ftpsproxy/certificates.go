@@ -11,6 +11,7 @@ import (
 	"syscall"
 	"text/tabwriter"
 	"time"
+	"unicode"
 
 	"github.com/spf13/cobra"
 
@@ -71,9 +72,20 @@ func writeStates(w io.Writer, states []configs.CertificateState) error {
 		if s.Note != "" {
 			issuer = strings.TrimPrefix(issuer+"; "+s.Note, "; ")
 		}
-		_, _ = fmt.Fprintf(table, "%s\t%s\t%s\t%s\t%s\t%s\n", s.Block, dash(strings.Join(s.Names, ", ")), s.Source, day(s.Expires), issuer, day(s.Renewal))
+		_, _ = fmt.Fprintf(table, "%s\t%s\t%s\t%s\t%s\t%s\n", s.Block, dash(printable(strings.Join(s.Names, ", "))), printable(s.Source), day(s.Expires), printable(issuer), day(s.Renewal))
 	}
 	return table.Flush()
+}
+
+// printable keeps what stands in a certificate from breaking the table, or from
+// being obeyed by a terminal.
+func printable(s string) string {
+	return strings.Map(func(r rune) rune {
+		if unicode.IsPrint(r) {
+			return r
+		}
+		return '?'
+	}, s)
 }
 
 func day(t time.Time) string {

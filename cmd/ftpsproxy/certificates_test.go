@@ -90,6 +90,21 @@ func TestCertificatesAreListedAndNothingWritten(t *testing.T) {
 	}
 }
 
+// Authorities choose what stands in a certificate; a terminal must not obey it.
+func TestCertificatesAreListedLegibly(t *testing.T) {
+	var b strings.Builder
+	state := configs.CertificateState{
+		Block: "main", Names: []string{"a\x1b[2J", "b"}, Source: "files /\x07.pem", Issuer: "CN=Zoë\nmain  forged\u009b1m", Note: "expired\t",
+	}
+	if err := writeStates(&b, []configs.CertificateState{state}); err != nil {
+		t.Fatal(err)
+	}
+	lines := strings.Split(b.String(), "\n")
+	if want := "main         a?[2J, b  files /?.pem  -        CN=Zoë?main  forged?1m; expired?  -"; len(lines) != 3 || lines[1] != want {
+		t.Errorf("%q", lines)
+	}
+}
+
 func TestObtainSaysWhatItCannotDo(t *testing.T) {
 	for name, test := range map[string]struct{ config, wanted, want string }{
 		"unknown":      {acmeConfig("127.0.0.1:0"), "other.example.com", `"other.example.com" is neither a certificate block with acme nor a name in one; known are ftp.example.com, main`},

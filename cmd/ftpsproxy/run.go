@@ -163,18 +163,23 @@ type reloader struct {
 }
 
 func (r *reloader) reload() {
-	err := r.apply()
-	if failed := r.logging.Apply(r.log); failed != nil {
-		err = errors.Join(err, failed)
-	}
-	if err == nil {
+	refused := r.apply()
+	log := r.logging.Apply(r.log) // first: what follows belongs into the new file
+	if refused != nil {
+		r.complain("configuration not reloaded", refused)
+	} else {
 		r.logging.Logger.Info("configuration reloaded")
-		return
 	}
+	if log != nil {
+		r.complain("log not changed", log)
+	}
+}
+
+func (r *reloader) complain(what string, err error) {
 	if !errors.Is(err, errPrinted) {
 		fmt.Fprintf(os.Stderr, "ftpsproxy: reload: %v\n", err)
 	}
-	r.logging.Logger.Error("configuration not reloaded", zap.Error(err))
+	r.logging.Logger.Error(what, zap.Error(err))
 }
 
 // apply gives a clean configuration to the server; anything else changes

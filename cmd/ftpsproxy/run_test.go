@@ -220,6 +220,28 @@ listener "more" {
 	}
 }
 
+// The log is one thing, what is served another: nobody may take the old policy for
+// the one in force because a log file cannot be opened.
+func TestHangupSaysThatOnlyTheLogStays(t *testing.T) {
+	path := file(t, "f.hcl", clearConfig(nobody, ""))
+	p := start(t, "run", "--config", path)
+	address := p.address("ftp")
+	for _, test := range []struct{ log, want string }{
+		{`log { output = "/nowhere/ftp.log" }`, "the log cannot be written"},
+		{`log { format = "console" }`, "the log format changes at the next start only"},
+	} {
+		rewrite(t, path, strings.Replace(clearConfig(nobody, test.log), "first", "second", 1))
+		p.signal(syscall.SIGHUP)
+		p.stderr.await(t, "configuration reloaded")
+		p.stderr.await(t, test.want)
+		p.stderr.await(t, "log not changed")
+		if got := greeting(t, address); got != "220 second" {
+			t.Errorf("greeting %q after the reload", got)
+		}
+	}
+	p.stop()
+}
+
 func TestHangupReopensTheLogAlsoWithABrokenFile(t *testing.T) {
 	log := filepath.Join(t.TempDir(), "ftp.log")
 	config := clearConfig(nobody, `log { output = "`+log+`" }`)
