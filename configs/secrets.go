@@ -100,25 +100,47 @@ func readSecret(dir, name string) (string, error) {
 	return strings.TrimRight(string(text), "\r\n"), nil
 }
 
-// secretText finds secrets that stand in a text as they are, also where a
-// syntax error, such as a missing equals sign, hides what they belong to, and
-// passwords in URLs. A key with a dot is a file's name.
-var secretText = regexp.MustCompile(`\b(?:mac_key|login_password|password|token|key)"?\s*[=:]?\s*"((?:\\.|[^"\\\n])*)|://([^/"\s@]*)@`)
+// secretName finds what names a secret in a text, also where a syntax error, such
+// as a missing equals sign, hides what it belongs to.
+var secretName = regexp.MustCompile(`\b(mac_key|login_password|password|token|key)"?[ \t]*([=:]?)[ \t]*`)
+
+// quotedText is a text in quotes, or what there is of it on its line.
+var quotedText = regexp.MustCompile(`^"(?:\\.|[^"\\\n])*`)
+
+// urlPassword is a password, and the user, in a URL.
+var urlPassword = regexp.MustCompile(`://([^/"\s@]*)@`)
 
 // hideSecrets returns a copy of a file's text, of the same length, for the
 // snippets in diagnostics.
 func hideSecrets(text []byte) []byte {
 	shown := bytes.Clone(text)
-	for _, m := range secretText.FindAllSubmatchIndex(text, -1) {
-		if m[2] < 0 {
-			hide(shown[m[4]:m[5]])
-			continue
-		}
-		if value := shown[m[2]:m[3]]; !bytes.HasPrefix(shown[m[0]:], []byte("key")) || !bytes.Contains(value, []byte(".")) {
-			hide(value)
+	for _, m := range urlPassword.FindAllSubmatchIndex(text, -1) {
+		hide(shown[m[2]:m[3]])
+	}
+	for _, m := range secretName.FindAllSubmatchIndex(text, -1) {
+		value := literal(text[m[1]:], m[4] < m[5])
+		// A key with a dot is a file's name.
+		if isKey := string(text[m[2]:m[3]]) == "key"; !isKey || !bytes.Contains(value, []byte(".")) {
+			hide(shown[m[1] : m[1]+len(value)])
 		}
 	}
 	return shown
+}
+
+// literal returns what stands at the start of a text in place of a secret: a text
+// in quotes or, behind an equals sign, the line, in whose place there should be
+// one. Not a call, a comparison or a heredoc, whose lines are the decoder's to hide.
+func literal(text []byte, assigned bool) []byte {
+	if quoted := quotedText.Find(text); quoted != nil || !assigned {
+		return quoted
+	}
+	for _, other := range []string{"env(", "file(", "=", "<<"} {
+		if bytes.HasPrefix(text, []byte(other)) {
+			return nil
+		}
+	}
+	line, _, _ := bytes.Cut(text, []byte{'\n'})
+	return bytes.TrimRight(line, " \t\r}")
 }
 
 // hideSecret keeps the value of a setting out of diagnostics, unless it only

@@ -53,6 +53,9 @@ func TestSecretsAreNeverPrinted(t *testing.T) {
 		"a quote in it":             eab(`eab { key_id = "k", mac_key = "a\"` + hidden + `" "again" }`),
 		"no equals sign":            eab(`eab { key_id = "k", mac_key "` + hidden + `" }`),
 		"a colon":                   eab(`eab { key_id = "k", "mac_key": "` + hidden + `" }`),
+		"single quotes":             eab(`eab { key_id = "k", mac_key = '` + hidden + `' }`),
+		"digits first":              eab("eab {\n key_id = \"k\"\n mac_key = 9" + hidden + "\n }"),
+		"an open heredoc":           eab("eab {\n key_id = \"k\"\n mac_key = <<EOT\n" + hidden + " ${\n }"),
 		"misspelt":                  eab(`eab { key_id = "k", mackey = "` + hidden + `" }`),
 		"a password in a URL": {
 			`names = ["ftp.example.com"]`, `challenge = "dns-01"`,
