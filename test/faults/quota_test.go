@@ -262,8 +262,7 @@ func TestTransferSize(t *testing.T) {
 			c.downloads(10 << 10)
 
 			l := c.transfer("STOR large")
-			l.send(bulk(10<<10 + 1))
-			l.end()
+			l.send(bulk(10<<10 + 1)) // its end would come too late, perhaps
 			c.hear(552)
 			u := <-r.upstream.uploads
 			wantReset(t, u.err)
