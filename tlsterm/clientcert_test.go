@@ -388,6 +388,26 @@ func TestOverdueListRefuses(t *testing.T) {
 	}
 }
 
+// So does the end of trust in an authority.
+func TestDistrustReachesRunningSessions(t *testing.T) {
+	forVersions(t, func(t *testing.T, version uint16) {
+		ours, theirs := newIssuer(t, "Ours"), newIssuer(t, "Theirs")
+		a := authorities(t, nil, ours)
+		c := newCertified(t, &ClientCertificates{Required: true, Authorities: a}, version, ours.issue(t, "alice", nil))
+		c.client.login(t, c.binding)
+		if d := c.client.data(t, c.binding, false); d.serverErr != nil {
+			t.Fatal(d.serverErr)
+		}
+		writeFile(t, a.caFile, theirs.pem())
+		if changed, err := a.Reload(); !changed || err != nil {
+			t.Fatal(changed, err)
+		}
+		if d := c.client.data(t, c.binding, false); d.serverErr == nil {
+			t.Errorf("let in by an authority that is trusted no more; resumed: %t", d.server.ConnectionState().DidResume)
+		}
+	})
+}
+
 // A list that is a part of a list, or about others' certificates, says nothing
 // about a client that is not in it (RFC 5280 §5.2).
 func TestPartsOfListsAreRefused(t *testing.T) {
