@@ -80,7 +80,7 @@ func isOurs(verb string) bool {
 // fits tells whether r can be the final reply to the command.
 func (a *awaited) fits(r ftpparse.Reply) bool {
 	number := numberOf(r.Text())
-	if a.policed && !a.begun && isRefusal(r) {
+	if a.policed && !a.begun && a.kind != kindABOR && isRefusal(r) { // no law here denies ABOR
 		return true
 	}
 	ofABOR := strings.HasPrefix(r.Text(), "ABOR") || strings.HasPrefix(r.Text(), "No transfer to abort")
