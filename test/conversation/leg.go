@@ -89,6 +89,20 @@ func (l *leg) open(c *net.TCPConn) error {
 	return err
 }
 
+// errReceived: bytes came where none should.
+var errReceived = errors.New("received")
+
+// dialFormerInVain is dialInVain for a port that the kernel may have given to
+// another program by now. That one speaks first, if it speaks; a data connection of
+// ours waits for a transfer command.
+func dialFormerInVain(addr netip.AddrPort, patience time.Duration) error {
+	err := dialInVain(addr, patience)
+	if errors.Is(err, errReceived) {
+		return nil
+	}
+	return err
+}
+
 // dialInVain wants a connection to addr to be refused, or closed unread.
 func dialInVain(addr netip.AddrPort, patience time.Duration) error {
 	c, err := dialTCP(addr, netip.Addr{}, patience)
@@ -361,7 +375,7 @@ func hearClosed(c net.Conn, patience time.Duration) error {
 	b := make([]byte, 64)
 	n, err := c.Read(b)
 	if n > 0 {
-		return fmt.Errorf("received %q", b[:n])
+		return fmt.Errorf("%w %q", errReceived, b[:n])
 	}
 	if errors.Is(err, io.EOF) || errors.Is(err, syscall.ECONNRESET) || isAlert(err) {
 		return nil
