@@ -87,13 +87,7 @@ func (c *carriage) openRest(ctx context.Context) bool {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	secured := make(chan bool, 1)
-	go func() {
-		ok := c.secureUpstream(ctx)
-		if !ok {
-			cancel() // a client that is silent so far need not be waited for
-		}
-		secured <- ok
-	}()
+	go c.secureBeside(ctx, cancel, secured)
 	opened := c.openClient(ctx)
 	if !opened {
 		reset(c.upstream.tcp) // ends its handshake
@@ -104,6 +98,16 @@ func (c *carriage) openRest(ctx context.Context) bool {
 	c.opened.Store(true)
 	c.release() // one data connection per PASV: the port is free while the file moves
 	return true
+}
+
+// secureBeside secures the upstream's leg while the client's is opened. If that fails,
+// a client that is silent so far need not be waited for.
+func (c *carriage) secureBeside(ctx context.Context, cancel context.CancelFunc, secured chan<- bool) {
+	ok := c.secureUpstream(ctx)
+	if !ok {
+		cancel()
+	}
+	secured <- ok
 }
 
 func (c *carriage) secureUpstream(ctx context.Context) bool {

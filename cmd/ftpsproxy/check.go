@@ -4,8 +4,6 @@ import (
 	"os"
 
 	"github.com/spf13/cobra"
-
-	"github.com/ftpsproxy/ftpsproxy/configs"
 )
 
 func checkCommand() *cobra.Command {
@@ -27,12 +25,11 @@ printed. Nothing is started, and nothing is written.`,
 }
 
 func check(path string) error {
-	settings, diags := configs.Load(path)
-	printDiagnostics(diags)
-	if diags.HasErrors() {
-		return errPrinted
+	settings, err := loadFile(path)
+	if err != nil {
+		return err
 	}
-	diags = settings.Check()
+	diags := settings.Check()
 	printDiagnostics(diags)
 	if diags.HasErrors() {
 		return errPrinted

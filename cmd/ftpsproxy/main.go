@@ -29,7 +29,7 @@ func main() {
 func rootCommand() *cobra.Command {
 	root := &cobra.Command{
 		Use:   "ftpsproxy",
-		Short: "A transparent FTPS proxy: TLS towards clients, plain FTP towards servers",
+		Short: "A transparent FTPS proxy: TLS towards clients, FTP or FTPS towards servers",
 		// An error is one sentence; a page of usage would bury it.
 		SilenceUsage:  true,
 		SilenceErrors: true,

@@ -28,10 +28,9 @@ func policyCommand() *cobra.Command {
 
 // loadPolicies reads the policies of a configuration.
 func loadPolicies(path string) (*configs.Settings, error) {
-	settings, diags := configs.Load(path)
-	printDiagnostics(diags)
-	if diags.HasErrors() {
-		return nil, errPrinted
+	settings, err := loadFile(path)
+	if err != nil {
+		return nil, err
 	}
 	if len(settings.Policies) == 0 {
 		return nil, fmt.Errorf("there is no policy block in %s", path)
