@@ -126,6 +126,7 @@ func TestACMEOnTheImplicitListener(t *testing.T) {
   }`, a.directory, a.house.CA)})
 	p.awaitLog(t, `"certificate served"`, 1)
 	p.awaitLog(t, `"ACME challenge answered"`, 3)
+	p.atRest(t) // at the start it was busy with its order
 	target := p.target(clients.Implicit)
 	target.CA = a.root
 	doEverything(t, server, clients.NewLFTP(t), target)
