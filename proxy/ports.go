@@ -1,6 +1,7 @@
 package proxy
 
 import (
+	"context"
 	"fmt"
 	"math/rand/v2"
 	"net"
@@ -101,7 +102,12 @@ func (l *lease) addrPort() netip.AddrPort {
 }
 
 func listenTCP(addr netip.Addr, port uint16) (*net.TCPListener, error) {
-	return net.ListenTCP("tcp", net.TCPAddrFromAddrPort(netip.AddrPortFrom(addr.Unmap(), port)))
+	lc := plainTCP()
+	ln, err := lc.Listen(context.Background(), "tcp", netip.AddrPortFrom(addr.Unmap(), port).String())
+	if err != nil {
+		return nil, err
+	}
+	return ln.(*net.TCPListener), nil
 }
 
 // peerAddr and localAddr are a connection's addresses, with IPv4 written as

@@ -13,6 +13,15 @@ import (
 // connection silent (RFC 1123 §4.1.3.2 asks servers for no less).
 var keepAlive = net.KeepAliveConfig{Enable: true, Idle: 30 * time.Second, Interval: 15 * time.Second, Count: 6}
 
+// plainTCP listens without Multipath TCP, which Go offers by default. A client that
+// speaks it could move its bytes to paths that the kernel's counters of the first
+// do not show (moved, acknowledged), and to addresses that are not the session's.
+func plainTCP() net.ListenConfig {
+	lc := net.ListenConfig{KeepAliveConfig: keepAlive}
+	lc.SetMultipathTCP(false)
+	return lc
+}
+
 func isAddressInUse(err error) bool { return errors.Is(err, syscall.EADDRINUSE) }
 
 // inlineUrgent keeps TCP urgent data in the stream. Clients send the Telnet

@@ -40,6 +40,7 @@ func login(s *subject) (*client, error) {
 	}
 	c := &client{conn: conn, address: s.address.Addr(), tls: &tls.Config{
 		RootCAs: roots, ServerName: s.address.Addr().String(), ClientSessionCache: tls.NewLRUClientSessionCache(1),
+		CurvePreferences: []tls.CurveID{tls.X25519}, // what both proxies know
 	}}
 	if err := c.begin(s); err != nil {
 		conn.Close()
