@@ -110,6 +110,10 @@ func (m *who) check(q *Request, strict bool) Matcher {
 	return NoMatcher
 }
 
+// stranger is what can be asked of a client that has not logged in: the other
+// facts may yet change.
+func (m *who) stranger() who { return who{from: m.from} }
+
 func matchAddress(networks []netip.Prefix, client netip.Addr, strict bool) bool {
 	if !client.IsValid() {
 		return strict

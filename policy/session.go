@@ -4,8 +4,9 @@ package policy
 
 // NeverAllows tells whether the policy denies the verb outright in this session,
 // whatever its argument, so that FEAT must not announce it. Where a rule depends on
-// what may change from command to command, the answer is no. The request's
-// command and directory are not looked at.
+// what may change from command to command, the answer is no; until the login the
+// user, the host and TLS may change as well. The request's command and directory
+// are not looked at.
 func (p *Policy) NeverAllows(q Request, verb string) bool {
 	if p.monitor || !Governs(verb) {
 		return false
@@ -76,10 +77,16 @@ const (
 )
 
 func (r *rule) outright(p *Policy, w *work) likelihood {
-	if r.never || r.who.check(&w.request, r.action != Allow) != NoMatcher {
+	who := r.who
+	stranger := !w.request.Session.LoggedIn
+	if stranger {
+		who = r.who.stranger()
+	}
+	if r.never || who.check(&w.request, r.action != Allow) != NoMatcher {
 		return notAtAll
 	}
-	if r.paths.given || r.arguments.given || r.when != nil && r.when.varies {
+	if r.paths.given || r.arguments.given || r.when != nil && (stranger || r.when.varies) ||
+		stranger && (r.who.users.given || r.who.hosts.given) {
 		return perhaps
 	}
 	if r.when == nil {

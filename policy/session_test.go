@@ -98,7 +98,7 @@ rule "one option" {
 		{"a", "10.0.0.1", "AUTH", false, false}, // not the policy's
 	}
 	for _, tt := range tests {
-		q := policy.Request{User: tt.user, Client: netip.MustParseAddr(tt.from), TLS: policy.TLS{Active: tt.tls}}
+		q := policy.Request{User: tt.user, Client: netip.MustParseAddr(tt.from), TLS: policy.TLS{Active: tt.tls}, Session: policy.Session{LoggedIn: true}}
 		if got := p.NeverAllows(q, tt.verb); got != tt.never {
 			t.Errorf("%s by %s from %s, TLS %t: %t", tt.verb, tt.user, tt.from, tt.tls, got)
 		}
@@ -106,6 +106,54 @@ rule "one option" {
 	open := compile(t, "default = \"allow\"\nrule \"r\" {\n commands = [\"MDTM\"]\n action = \"deny\"\n}")
 	if !open.NeverAllows(policy.Request{}, "MDTM") || open.NeverAllows(policy.Request{}, "SIZE") || !open.NeverAllows(policy.Request{}, "FROB") {
 		t.Error("under default allow")
+	}
+}
+
+// Before the login only what is denied to everybody from there is never allowed.
+func TestNeverAllowsBeforeTheLogin(t *testing.T) {
+	p := compile(t, `
+rule "a user's" {
+  commands = ["MDTM"]
+  users    = ["partner-*"]
+  action   = "allow"
+}
+rule "a host's" {
+  commands = ["HASH"]
+  hosts    = ["files.example.com"]
+  action   = "allow"
+}
+rule "with TLS" {
+  commands = ["XCRC"]
+  when     = tls.active
+  action   = "allow"
+}
+rule "from elsewhere" {
+  commands = ["SIZE"]
+  from     = ["192.0.2.0/24"]
+  action   = "allow"
+}
+rule "not to guests" {
+  commands = ["MFMT"]
+  users    = ["guest"]
+  action   = "deny"
+}
+rule "to others" {
+  commands = ["MFMT"]
+  action   = "allow"
+}
+rule "not to anybody" {
+  commands = ["REST"]
+  action   = "deny"
+}
+rule "too late" {
+  commands = ["REST"]
+  users    = ["partner-*"]
+  action   = "allow"
+}`)
+	for verb, never := range map[string]bool{"MDTM": false, "HASH": false, "XCRC": false, "SIZE": true, "MFMT": false, "REST": true, "MLST": true} {
+		if got := p.NeverAllows(policy.Request{Client: netip.MustParseAddr("198.51.100.4")}, verb); got != never {
+			t.Errorf("%s: %t", verb, got)
+		}
 	}
 }
 

@@ -366,10 +366,10 @@ func (s *session) worded(c ftpparse.Command, r ftpparse.Reply) ftpparse.Reply {
 }
 
 // neverAllowed tells whether a feature stands for a command that the policy
-// denies outright. Before the login it is not known to whom.
+// denies outright: before the login, to everybody.
 func (s *session) neverAllowed(f ftpparse.Feature) bool {
 	p := s.policing.current()
-	if p == nil || s.phase != phaseReady {
+	if p == nil {
 		return false
 	}
 	name := strings.ToUpper(f.Name())
