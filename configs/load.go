@@ -133,7 +133,7 @@ func (d *decoder) file(f source) {
 	d.diags = append(d.diags, diags...)
 	d.damaged = d.damaged || diags.HasErrors()
 	shown := *parsed
-	shown.Bytes = hideSecrets(parsed.Bytes)
+	shown.Bytes = hideSecrets(parsed.Bytes, diags.HasErrors())
 	d.settings.sources[f.name] = &shown
 	d.dir = filepath.Dir(f.name)
 	d.body(parsed.Body, d.fileSpec())

@@ -100,47 +100,60 @@ func readSecret(dir, name string) (string, error) {
 	return strings.TrimRight(string(text), "\r\n"), nil
 }
 
-// secretName finds what names a secret in a text, also where a syntax error, such
-// as a missing equals sign, hides what it belongs to.
-var secretName = regexp.MustCompile(`\b(mac_key|login_password|password|token|key)"?[ \t]*([=:]?)[ \t]*`)
+// secretName finds what names a secret in a text.
+var secretName = regexp.MustCompile(`\b(mac_key|login_password|password|token|key)\b"?[ \t]*[=:]?[ \t]*`)
 
-// quotedText is a text in quotes, or what there is of it on its line.
-var quotedText = regexp.MustCompile(`^"(?:\\.|[^"\\\n])*`)
+// harmlessValue is what may be shown behind such a name: where the secret is, or a
+// file's name, which has a dot, as the value of a key.
+var harmlessValue = regexp.MustCompile(`^(?:(?:env|file)\("[^"\n]*"\)|"[^"\n]*\.[^"\n]*")[ \t]*(?:[,}#\r\n]|//|$)`)
 
 // urlPassword is a password, and the user, in a URL.
 var urlPassword = regexp.MustCompile(`://([^/"\s@]*)@`)
 
+// quotedText is a text in quotes.
+var quotedText = regexp.MustCompile(`^"(?:\\.|[^"\\\n])*`)
+
 // hideSecrets returns a copy of a file's text, of the same length, for the
-// snippets in diagnostics.
-func hideSecrets(text []byte) []byte {
+// snippets in diagnostics. In a damaged file, which the parser could not read,
+// everything is hidden that may be a part of a secret. In others the text behind
+// the name is enough, for settings in a wrong place: the decoder hides the rest.
+func hideSecrets(text []byte, damaged bool) []byte {
 	shown := bytes.Clone(text)
 	for _, m := range urlPassword.FindAllSubmatchIndex(text, -1) {
 		hide(shown[m[2]:m[3]])
 	}
 	for _, m := range secretName.FindAllSubmatchIndex(text, -1) {
-		value := literal(text[m[1]:], m[4] < m[5])
-		// A key with a dot is a file's name.
-		if isKey := string(text[m[2]:m[3]]) == "key"; !isKey || !bytes.Contains(value, []byte(".")) {
-			hide(shown[m[1] : m[1]+len(value)])
+		value, isKey := text[m[1]:], string(text[m[2]:m[3]]) == "key"
+		switch {
+		case harmlessValue.Match(value) && (isKey || value[0] != '"'):
+		case damaged || bytes.HasPrefix(value, []byte("{")): // no secret is a block
+			hide(shown[m[1] : m[1]+extent(value)])
+		default:
+			hide(shown[m[1] : m[1]+len(quotedText.Find(value))])
 		}
 	}
 	return shown
 }
 
-// literal returns what stands at the start of a text in place of a secret: a text
-// in quotes or, behind an equals sign, the line, in whose place there should be
-// one. Not a call, a comparison or a heredoc, whose lines are the decoder's to hide.
-func literal(text []byte, assigned bool) []byte {
-	if quoted := quotedText.Find(text); quoted != nil || !assigned {
-		return quoted
-	}
-	for _, other := range []string{"env(", "file(", "=", "<<"} {
-		if bytes.HasPrefix(text, []byte(other)) {
-			return nil
+// extent is how far a value may go that nobody can read: to the end of its line, of
+// the next one where this one only opens something, or of a heredoc.
+func extent(text []byte) int {
+	line, rest, _ := bytes.Cut(text, []byte{'\n'})
+	end := min(len(line)+1, len(text))
+	if marker, ok := bytes.CutPrefix(bytes.TrimSpace(line), []byte("<<")); ok {
+		for inner := range bytes.Lines(rest) {
+			end += len(inner)
+			if bytes.Equal(bytes.TrimSpace(inner), bytes.TrimPrefix(marker, []byte("-"))) {
+				return end
+			}
 		}
+		return len(text)
 	}
-	line, _, _ := bytes.Cut(text, []byte{'\n'})
-	return bytes.TrimRight(line, " \t\r}")
+	if len(bytes.Trim(line, " \t\r{[(=:")) > 0 {
+		return len(line)
+	}
+	next, _, _ := bytes.Cut(rest, []byte{'\n'})
+	return end + len(next)
 }
 
 // hideSecret keeps the value of a setting out of diagnostics, unless it only
