@@ -39,19 +39,36 @@ func kind(t cty.Type) string {
 	return "an object"
 }
 
-// didYouMean ends a sentence with the nearest known name, if one is near. Short
-// words are all near to each other.
+// didYouMean ends a sentence with the nearest known name, if one is near.
 func didYouMean(given string, known []string) string {
-	best, distance := "", min(3, len(given)-2)
-	for _, k := range known {
-		if n := levenshtein.Distance(strings.ToLower(given), k, nil); n < distance {
-			best, distance = k, n
-		}
-	}
-	if best == "" {
+	best := nearest(strings.ToLower(given), known)
+	if best == "" || !strings.ContainsFunc(given, unicode.IsLetter) { // numbers are all near to each other
 		return ""
 	}
 	return fmt.Sprintf(" Did you mean %q?", best)
+}
+
+// nearest is the known name with the fewest letters to change, or else the shortest
+// of which the given one is a part. Short words are all near to each other.
+func nearest(given string, known []string) string {
+	best, distance := "", 3
+	if len(given) < 5 {
+		distance = 2
+	}
+	for _, k := range known {
+		if n := levenshtein.Distance(given, k, nil); n < distance {
+			best, distance = k, n
+		}
+	}
+	if best != "" || len(given) < 3 {
+		return best
+	}
+	for _, k := range known {
+		if strings.Contains(k, given) && (best == "" || len(k) < len(best)) {
+			best = k
+		}
+	}
+	return best
 }
 
 func asText(v cty.Value, example string) (string, error) {
