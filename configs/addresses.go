@@ -1,6 +1,7 @@
 package configs
 
 import (
+	"errors"
 	"fmt"
 	"maps"
 	"net"
@@ -133,32 +134,39 @@ func networks(dst *map[netip.Prefix]netip.Addr) reader {
 			return nil
 		}
 		found := map[netip.Prefix]netip.Addr{}
+		var wrong []error
 		for _, key := range slices.Sorted(maps.Keys(elements)) {
-			element := elements[key]
-			network, err := clientNetwork(key)
-			if err != nil {
-				return err
+			network, ip, err := toldAddress(key, elements[key])
+			if _, twice := found[network]; err == nil && twice {
+				err = fmt.Errorf("the network %s stands there twice", network)
 			}
-			if _, twice := found[network]; twice {
-				return fmt.Errorf("the network %s stands there twice", network)
-			}
-			if element.IsNull() {
-				return fmt.Errorf("the network %s has no address", network)
-			}
-			s, err := asText(element, "10.0.0.9")
-			if err != nil {
-				return err
-			}
-			// 227 has room for an IPv4 address only, and 229 for none (RFC 2428 §3).
-			ip, err := netip.ParseAddr(s)
-			if err != nil || !ip.Is4() || ip.IsUnspecified() {
-				return fmt.Errorf("%q is not an IPv4 address that clients in %s can be told to connect to", s, network)
-			}
+			wrong = append(wrong, err)
 			found[network] = ip
 		}
 		*dst = found
-		return nil
+		return errors.Join(wrong...)
 	}
+}
+
+// toldAddress reads one entry of such a map.
+func toldAddress(key string, element cty.Value) (netip.Prefix, netip.Addr, error) {
+	network, err := clientNetwork(key)
+	if err != nil {
+		return network, netip.Addr{}, err
+	}
+	if element.IsNull() {
+		return network, netip.Addr{}, fmt.Errorf("the network %s has no address", network)
+	}
+	s, err := asText(element, "10.0.0.9")
+	if err != nil {
+		return network, netip.Addr{}, err
+	}
+	// 227 has room for an IPv4 address only, and 229 for none (RFC 2428 §3).
+	ip, err := netip.ParseAddr(s)
+	if err != nil || !ip.Is4() || ip.IsUnspecified() {
+		return network, netip.Addr{}, fmt.Errorf("%q is not an IPv4 address that clients in %s can be told to connect to", s, network)
+	}
+	return network, ip, nil
 }
 
 func clientNetwork(s string) (netip.Prefix, error) {

@@ -210,14 +210,30 @@ func (d *decoder) attribute(attr *hcl.Attribute, s setting) {
 		d.errorf(at, invalid(attr.Name), "The value is null. Leave the setting out to get its default.")
 		return
 	}
-	err := s.read(v, at)
-	var m mistake
-	switch {
-	case errors.As(err, &m):
-		d.errorf(at, m.summary, "%s", m.detail)
-	case err != nil:
-		d.errorf(at, invalid(attr.Name), "%s.", capital(err.Error()))
+	for _, err := range each(s.read(v, at)) {
+		here := at
+		var e *elementError
+		if tuple, ok := attr.Expr.(*hclsyntax.TupleConsExpr); ok && errors.As(err, &e) && e.index < len(tuple.Exprs) {
+			here = tuple.Exprs[e.index].Range()
+		}
+		var m mistake
+		if errors.As(err, &m) {
+			d.errorf(here, m.summary, "%s", m.detail)
+		} else {
+			d.errorf(here, invalid(attr.Name), "%s.", capital(err.Error()))
+		}
 	}
+}
+
+// each takes apart what was joined.
+func each(err error) []error {
+	if err == nil {
+		return nil
+	}
+	if joined, ok := err.(interface{ Unwrap() []error }); ok { //nolint:errorlint // the outermost alone is a list
+		return joined.Unwrap()
+	}
+	return []error{err}
 }
 
 // bareWord returns the word of which somebody forgot the quotes, or "".

@@ -248,33 +248,49 @@ func greeting(s string) (string, error) {
 	return s, nil
 }
 
-// list reads a list of texts, none of them twice.
+// list reads a list of texts, none of them twice. It says what is wrong with each.
 func list(dst *[]string, example string, parse func(string) (string, error)) reader {
 	return func(v cty.Value, at hcl.Range) error {
 		if !v.Type().IsTupleType() {
 			return fmt.Errorf("the value must be a list such as [%q], not %s", example, kind(v.Type()))
 		}
 		var items []string
-		for _, element := range v.AsValueSlice() {
-			if element.IsNull() {
-				return errors.New("the list holds null")
+		var wrong []error
+		for i, element := range v.AsValueSlice() {
+			item, err := listItem(element, at, example, parse)
+			if err == nil && slices.Contains(items, item) {
+				err = fmt.Errorf("%q stands in the list twice", item)
 			}
-			var item string
-			if err := text(&item, example, parse)(element, at); err != nil {
-				return err
-			}
-			if slices.Contains(items, item) {
-				return fmt.Errorf("%q stands in the list twice", item)
+			if err != nil {
+				wrong = append(wrong, &elementError{i, err})
+				continue
 			}
 			items = append(items, item)
 		}
-		if len(items) == 0 {
+		if v.LengthInt() == 0 {
 			return fmt.Errorf("the list is empty; name at least one, such as [%q]", example)
 		}
 		*dst = items
-		return nil
+		return errors.Join(wrong...)
 	}
 }
+
+func listItem(element cty.Value, at hcl.Range, example string, parse func(string) (string, error)) (item string, err error) {
+	if element.IsNull() {
+		return "", errors.New("the list holds null")
+	}
+	err = text(&item, example, parse)(element, at)
+	return item, err
+}
+
+// An elementError is about one element of a list.
+type elementError struct {
+	index int
+	err   error
+}
+
+func (e *elementError) Error() string { return e.err.Error() }
+func (e *elementError) Unwrap() error { return e.err }
 
 // reference reads the name of another block; whether it exists is found out
 // when all blocks are known.
