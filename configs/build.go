@@ -13,10 +13,13 @@ import (
 
 // Check opens what Build would open and changes nothing on the machine: no
 // self-signed certificate is made.
-func (s *Settings) Check() Diagnostics {
+func (s *Settings) Check() Diagnostics { return newDiagnostics(s.check(), s.sources) }
+
+// check leaves out the blocks with mistakes.
+func (s *Settings) check() hcl.Diagnostics {
 	sources, diags := s.openFiles()
 	for _, c := range s.Certificates {
-		if c.ACME == nil {
+		if c.ACME == nil || c.flawed {
 			continue
 		}
 		if _, err := c.ACME.open(); err != nil {
@@ -24,7 +27,7 @@ func (s *Settings) Check() Diagnostics {
 		}
 	}
 	for _, l := range s.Listeners {
-		if l.Clients == nil {
+		if l.Clients == nil || l.Clients.flawed {
 			continue
 		}
 		if _, err := l.Clients.open(); err != nil {
@@ -32,11 +35,15 @@ func (s *Settings) Check() Diagnostics {
 		}
 	}
 	for _, u := range s.Upstreams {
+		shown := u.TLS.Certificate.Name
+		if u.flawed || shown != "" && sources[shown] == nil { // why not has been said
+			continue
+		}
 		if _, err := u.originator(sources); err != nil {
 			diags = append(diags, cannot(u.TLS.at, untrusted, err))
 		}
 	}
-	return newDiagnostics(diags, s.sources)
+	return diags
 }
 
 // Built is what a program runs with.
@@ -188,7 +195,7 @@ func (s *Settings) openFiles() (map[string]tlsterm.Source, hcl.Diagnostics) {
 	opened := map[string]tlsterm.Source{}
 	var diags hcl.Diagnostics
 	for _, c := range s.Certificates {
-		if c.Files == nil {
+		if c.Files == nil || c.flawed {
 			continue
 		}
 		source, err := tlsterm.Files(c.Files.Cert, c.Files.Key)

@@ -17,7 +17,8 @@ type ClientCertificates struct {
 	// Login is what a certificate has to do with the login.
 	Login proxy.ClientLogin
 
-	at clientPlaces
+	at     clientPlaces
+	flawed bool
 }
 
 type clientPlaces struct{ block, names, login, password hcl.Range }
@@ -34,6 +35,7 @@ func (d *decoder) clientCertificates(l *Listener) func(*hcl.Block) {
 		if len(d.diags) == before && !d.damaged {
 			d.checkClients(c)
 		}
+		c.flawed = d.flawedSince(before)
 	}
 }
 

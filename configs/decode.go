@@ -170,6 +170,11 @@ func (d *decoder) once(b *hcl.Block) bool {
 	return true
 }
 
+// flawedSince tells whether there have been mistakes since there were so many
+// diagnostics: what they are about is not as it was meant, and not worth a look at
+// the files that it names.
+func (d *decoder) flawedSince(before int) bool { return d.diags[before:].HasErrors() }
+
 // within reads a nested block with its own account of what may occur once.
 func (d *decoder) within(b *hcl.Block, s spec) {
 	outer := d.seen

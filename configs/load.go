@@ -33,6 +33,9 @@ func decode(files []source) (*Settings, Diagnostics) {
 		d.file(f)
 	}
 	d.crossCheck()
+	if d.diags.HasErrors() && !d.damaged {
+		d.diags = append(d.diags, d.settings.check()...) // all mistakes in one run
+	}
 	diags := newDiagnostics(d.diags, d.settings.sources)
 	diags.list = legible(diags.list, diags.sources)
 	if diags.HasErrors() {

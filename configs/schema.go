@@ -137,6 +137,7 @@ func (d *decoder) certificate(b *hcl.Block) {
 	case len(kinds) == 0 && len(d.diags) == before && !d.damaged:
 		d.errorf(b.DefRange, "Empty certificate", "The certificate %q needs one of the blocks acme, files and self_signed.", c.Name)
 	}
+	c.flawed = d.flawedSince(before)
 	d.settings.Certificates = append(d.settings.Certificates, c)
 }
 

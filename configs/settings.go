@@ -54,7 +54,8 @@ type Upstream struct {
 	Config upstream.Config
 	TLS    UpstreamTLS
 
-	at hcl.Range
+	at     hcl.Range
+	flawed bool
 }
 
 // UpstreamTLS says whom the proxy takes for its upstream, and as whom it goes.
@@ -87,7 +88,8 @@ type Certificate struct {
 	SelfSigned *SelfSigned
 	ACME       *ACME
 
-	at hcl.Range
+	at     hcl.Range
+	flawed bool
 }
 
 // Files names a PEM certificate chain and its key.

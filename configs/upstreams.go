@@ -19,7 +19,9 @@ import (
 func (d *decoder) upstream(b *hcl.Block) {
 	u := defaultUpstream(d.name(b))
 	u.at = b.DefRange
+	before := len(d.diags)
 	d.within(b, d.upstreamSpec(&u))
+	u.flawed = d.flawedSince(before)
 	d.settings.Upstreams = append(d.settings.Upstreams, u)
 }
 
