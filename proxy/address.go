@@ -95,7 +95,7 @@ func (s *session) onActive(ctx context.Context, c ftpparse.Command) error {
 	}
 	s.dropTransfer()
 	s.transfer = s.newTransfer()
-	d := net.Dialer{LocalAddr: s.activeSource(), KeepAliveConfig: keepAlive}
+	d := net.Dialer{LocalAddr: s.activeSource(), KeepAlive: -1}
 	s.transfer.clientDial = func(ctx context.Context) (*net.TCPConn, error) {
 		conn, err := d.DialContext(ctx, "tcp", target.String())
 		if err != nil {

@@ -102,7 +102,7 @@ func (l *lease) addrPort() netip.AddrPort {
 }
 
 func listenTCP(addr netip.Addr, port uint16) (*net.TCPListener, error) {
-	lc := plainTCP()
+	lc := plainTCP(net.ListenConfig{KeepAlive: -1}) // bytes or a timer end a data connection
 	ln, err := lc.Listen(context.Background(), "tcp", netip.AddrPortFrom(addr.Unmap(), port).String())
 	if err != nil {
 		return nil, err

@@ -88,7 +88,7 @@ func (s *Server) warnUnverified(c Config) {
 
 // Listen binds every listener, or none: the error names listener and address.
 func (s *Server) Listen(ctx context.Context) error {
-	lc := plainTCP()
+	lc := plainTCP(net.ListenConfig{KeepAliveConfig: keepAlive})
 	for _, l := range s.listeners {
 		c := l.settings.Load()
 		ln, err := lc.Listen(ctx, "tcp", c.Address)

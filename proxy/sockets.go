@@ -16,8 +16,7 @@ var keepAlive = net.KeepAliveConfig{Enable: true, Idle: 30 * time.Second, Interv
 // plainTCP listens without Multipath TCP, which Go offers by default. A client that
 // speaks it could move its bytes to paths that the kernel's counters of the first
 // do not show (moved, acknowledged), and to addresses that are not the session's.
-func plainTCP() net.ListenConfig {
-	lc := net.ListenConfig{KeepAliveConfig: keepAlive}
+func plainTCP(lc net.ListenConfig) net.ListenConfig {
 	lc.SetMultipathTCP(false)
 	return lc
 }

@@ -114,19 +114,18 @@ var keepAlive = net.KeepAliveConfig{Enable: true, Idle: 30 * time.Second, Interv
 
 // Dial opens a control connection. It is the caller's to close.
 func (u *Upstream) Dial(ctx context.Context) (*net.TCPConn, error) {
-	return u.dial(ctx, u.config.Address)
+	return u.dial(ctx, net.Dialer{KeepAliveConfig: keepAlive}, u.config.Address)
 }
 
 // DialData opens a data connection to the given address, from the same source
 // as the control connection. It is the caller's to close.
 func (u *Upstream) DialData(ctx context.Context, addr netip.AddrPort) (*net.TCPConn, error) {
-	return u.dial(ctx, addr.String())
+	return u.dial(ctx, net.Dialer{KeepAlive: -1}, addr.String()) // bytes or a timer end it
 }
 
-func (u *Upstream) dial(ctx context.Context, address string) (*net.TCPConn, error) {
+func (u *Upstream) dial(ctx context.Context, d net.Dialer, address string) (*net.TCPConn, error) {
 	ctx, cancel := context.WithTimeout(ctx, u.config.ConnectTimeout)
 	defer cancel()
-	d := net.Dialer{KeepAliveConfig: keepAlive}
 	if u.config.Source.IsValid() {
 		d.LocalAddr = net.TCPAddrFromAddrPort(netip.AddrPortFrom(u.config.Source, 0))
 	}
