@@ -285,13 +285,14 @@ func (c *carriage) resetLegs() {
 	}
 }
 
-// lingerTime is how long the receiver of a file may take to close its side.
+// lingerTime is how long the receiver of a file may take to close its side, once it
+// takes no more of the file.
 const lingerTime = 5 * time.Second
 
 // linger waits until the receiving side has closed: closing first could turn
 // its close_notify into a reset that takes away bytes it has not read. If many
 // legs linger already the wait is left out.
-func (c *carriage) linger(lingering chan struct{}) {
+func (c *carriage) linger(ctx context.Context, lingering chan struct{}) {
 	defer c.releaseLegs()
 	if c.watcher == nil {
 		return
@@ -308,12 +309,34 @@ func (c *carriage) linger(lingering chan struct{}) {
 	}
 	select {
 	case lingering <- struct{}{}:
-		_ = to.tcp.SetReadDeadline(time.Now().Add(lingerTime))
-		<-c.watcher
+		c.outwait(ctx, to)
 		<-lingering
 	default:
-		_ = to.tcp.Close()
-		<-c.watcher
+	}
+	_ = to.tcp.Close()
+	<-c.watcher
+}
+
+// outwait waits for the receiver's end, as long as it still takes what the kernel
+// keeps for it. Until then its final reply is not due.
+func (c *carriage) outwait(ctx context.Context, to *leg) {
+	every := min(lingerTime, c.limits.stall/stallChecks)
+	ticker := time.NewTicker(every)
+	defer ticker.Stop()
+	last, idle := moved(to.tcp), time.Duration(0)
+	for idle < lingerTime {
+		select {
+		case <-c.watcher:
+			return
+		case <-ctx.Done():
+			return
+		case <-ticker.C:
+		}
+		idle += every
+		if now := moved(to.tcp); now != last {
+			last, idle = now, 0
+			c.taken.Store(time.Now().UnixNano())
+		}
 	}
 }
 

@@ -35,7 +35,7 @@ func TestLegsAreReleasedBehindTheirReader(t *testing.T) {
 		c.fail(sideClient, "transfer", errStalled)
 		released := false
 		go func() {
-			c.linger(make(chan struct{}, 1))
+			c.linger(t.Context(), make(chan struct{}, 1))
 			released = true
 		}()
 		synctest.Wait()

@@ -51,7 +51,7 @@ func (s *session) deadline() (due time.Time, why error) {
 		case e.overtakable():
 			behind = true
 			if e.transfer.owner.ended {
-				sooner(e.since.Add(limits.StallTimeout), errFinalTimeout)
+				sooner(e.finalSince().Add(limits.StallTimeout), errFinalTimeout)
 			}
 		case !behind:
 			sooner(e.since.Add(limits.ReplyTimeout), errReplyTimeout)

@@ -48,6 +48,15 @@ func (e *exchange) optional() bool {
 	return e.aborts != nil && e.stage == stageSent && !e.aborts.awaits()
 }
 
+// finalSince is when a transfer's final reply became due: its legs have ended, and
+// the receiver takes no more of the file.
+func (e *exchange) finalSince() time.Time {
+	if taken := time.Unix(0, e.transfer.taken.Load()); taken.After(e.since) {
+		return taken
+	}
+	return e.since
+}
+
 // conclude makes r the answer.
 func (e *exchange) conclude(r ftpparse.Reply) {
 	e.stage, e.answer = stageAnswered, r

@@ -33,6 +33,9 @@ type transfer struct {
 	opened  atomic.Bool               // both legs are
 	// settled: the upstream's leg has come to its end, its final reply is due.
 	settled atomic.Bool
+	// taken is when the receiver was last seen to take something of the file after
+	// its end had been sent, in nanoseconds since 1970; 0: not yet.
+	taken atomic.Int64
 	owner   ownerView
 	outcome outcome // written before eventEnded, read after it
 }
@@ -174,7 +177,7 @@ func (t *transfer) run(ctx context.Context, done func()) {
 	t.release()
 	t.outcome = outcome{bytes: bytes, truncated: c.truncated, err: t.failure.Load()}
 	t.events <- eventEnded
-	c.linger(t.limits.lingering)
+	c.linger(ctx, t.limits.lingering)
 }
 
 // fail remembers the first thing that went wrong.
