@@ -156,7 +156,13 @@ func (t *transfer) close() {
 
 func (t *transfer) release() {
 	if t.clientAccept != nil {
-		t.clientAccept.stop(closeUnused)
+		end := closeUnused
+		select {
+		case <-t.begun:
+			end = reset // after the 150 an end would look like an empty file
+		default:
+		}
+		t.clientAccept.stop(end)
 	}
 	if t.upstreamAccept != nil {
 		// The upstream may be in the middle of STOR: an end would look like an
