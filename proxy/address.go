@@ -153,11 +153,8 @@ type translation struct {
 func (s *session) openUpstreamLeg(ctx context.Context, active bool, reply ftpparse.Reply) error {
 	t := &translation{active: active, reply: reply}
 	u := s.upstream.control.tcp
-	known := s.upstream.extended
-	v6 := !peerAddr(u).Addr().Is4()
-	t.extended = v6 || known.epsv && !known.refusedEPSV
+	t.extended = !peerAddr(u).Addr().Is4() || s.upstream.form(active).extended()
 	if active {
-		t.extended = v6 || known.eprt && !known.refusedEPRT
 		ln, err := listenTCP(localAddr(u).Addr(), 0)
 		if err != nil {
 			s.log.Warn("no port for the upstream", logError(err))
@@ -194,13 +191,8 @@ func (s *session) onTranslated(ctx context.Context, t *translation, e *exchange,
 	switch {
 	case r.Class() == ftpparse.Preliminary:
 		return nil
-	case t.extended && v4 && refusesExtended(r.Code):
-		t.extended = false
-		if t.active {
-			s.upstream.extended.refusedEPRT = true
-		} else {
-			s.upstream.extended.refusedEPSV = true
-		}
+	case v4 && s.transfer != nil && refusesForm(r.Code) && s.upstream.form(t.active).refuse(t.extended):
+		t.extended = !t.extended
 		e.command = t.command()
 		return s.resend(e)
 	}
@@ -231,9 +223,10 @@ func (s *session) onTranslated(ctx context.Context, t *translation, e *exchange,
 	return nil
 }
 
-// refusesExtended lists the replies after which PASV and PORT are tried: the
-// verb is unknown, its form not understood, or the family not served.
-func refusesExtended(code int) bool {
+// refusesForm lists the replies after which the other form is tried, EPSV for PASV,
+// PORT for EPRT: the verb is unknown, its form not understood, or the family not
+// served.
+func refusesForm(code int) bool {
 	return code == 500 || code == 501 || code == 502 || code == 522
 }
 

@@ -45,9 +45,9 @@ func (s *session) learn(list []ftpparse.Feature) {
 	for _, f := range list {
 		switch f.Name() {
 		case "EPSV":
-			s.upstream.extended.epsv = true
+			s.upstream.passive.offered = true
 		case "EPRT":
-			s.upstream.extended.eprt = true
+			s.upstream.active.offered = true
 		}
 	}
 }

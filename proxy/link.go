@@ -21,8 +21,8 @@ type upstreamLink struct {
 	restart bool
 	// late: a transfer was given up without its final reply, which may still come
 	// as long as no other transfer command is sent.
-	late     bool
-	extended extended
+	late            bool
+	passive, active form
 	// representation is the latest TYPE that it accepted; "": none, so that its
 	// default is in force. REIN and AUTH end it with the connection, another
 	// USER leaves it as it is (RFC 959 §4.1.1).
@@ -31,9 +31,35 @@ type upstreamLink struct {
 	unasked        bool // the log has a reply that nobody had asked for
 }
 
-// extended is what is known of EPSV and EPRT: offered by FEAT, or refused when
-// tried. A refusal counts for the session (RFC 2428).
-type extended struct{ epsv, eprt, refusedEPSV, refusedEPRT bool }
+// form is what is known of PASV and EPSV, or of PORT and EPRT: the extended one is
+// offered by FEAT, and which of them was refused when asked.
+type form struct{ offered, refusedOld, refusedExtended bool }
+
+// extended is the form to ask in: the one that was not refused, else the old one
+// unless the other is offered.
+func (f *form) extended() bool {
+	if f.refusedOld != f.refusedExtended {
+		return f.refusedOld
+	}
+	return f.offered && !f.refusedExtended
+}
+
+// refuse notes a refusal, and tells whether the other form is worth asking.
+func (f *form) refuse(extended bool) bool {
+	if extended {
+		f.refusedExtended = true
+		return !f.refusedOld
+	}
+	f.refusedOld = true
+	return !f.refusedExtended
+}
+
+func (u *upstreamLink) form(active bool) *form {
+	if active {
+		return &u.active
+	}
+	return &u.passive
+}
 
 // connection is what connecting yields.
 type connection struct {

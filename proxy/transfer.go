@@ -35,7 +35,7 @@ type transfer struct {
 	settled atomic.Bool
 	// taken is when the receiver was last seen to take something of the file after
 	// its end had been sent, in nanoseconds since 1970; 0: not yet.
-	taken atomic.Int64
+	taken   atomic.Int64
 	owner   ownerView
 	outcome outcome // written before eventEnded, read after it
 }
