@@ -93,8 +93,10 @@ func (p Player) Play(s *Script) error {
 	if err == nil {
 		err = st.checkLog()
 	}
-	err = errors.Join(err, subject.Stop())
+	// Before the subject: it may hold a connection that nobody has accepted, and
+	// its other half would wait for that one for ever.
 	_ = door.Close()
+	err = errors.Join(err, subject.Stop())
 	if err != nil {
 		return fmt.Errorf("%w\n%s", err, st.report())
 	}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/x509"
 	"errors"
+	"fmt"
 	"io"
 	"net"
 	"net/netip"
@@ -35,8 +36,14 @@ type wire struct {
 	logs  string
 	mu    sync.Mutex
 	kept  []io.Closer
-	open  sync.WaitGroup
+	// stuckPump is the error of a pump that has met its deadline.
+	stuckPump error
+	open      sync.WaitGroup
 }
+
+// longest is how long one conversation over a wire may take. It is reached only
+// when something is broken.
+const longest = time.Minute
 
 func (w *wire) start(_ conversation.Settings, behind conversation.Upstream) (conversation.Subject, error) {
 	ln, err := net.Listen("tcp", "127.0.0.1:0")
@@ -63,7 +70,7 @@ func (w *wire) Stop() error {
 		err = errors.Join(err, c.Close())
 	}
 	w.open.Wait()
-	return err
+	return errors.Join(err, w.stuckPump)
 }
 
 func (w *wire) serve() {
@@ -83,6 +90,9 @@ func (w *wire) join(client *net.TCPConn) {
 		return
 	}
 	up := conn.(*net.TCPConn)
+	for _, c := range []*net.TCPConn{client, up} {
+		_ = c.SetDeadline(time.Now().Add(longest))
+	}
 	if w.keep {
 		w.leave(net.Listen("tcp", "127.0.0.1:0"))
 	}
@@ -116,6 +126,7 @@ func (w *wire) pump(to, from *net.TCPConn, meddle func([]byte) []byte) {
 	buf := make([]byte, 4096)
 	for {
 		n, err := from.Read(buf)
+		w.note(err)
 		b := buf[:n]
 		if meddle != nil {
 			b = meddle(b)
@@ -132,24 +143,68 @@ func (w *wire) pump(to, from *net.TCPConn, meddle func([]byte) []byte) {
 	}
 }
 
+// note keeps the error of a pump that has waited for a peer until its deadline: the
+// player owes every peer an end.
+func (w *wire) note(err error) {
+	if !errors.Is(err, os.ErrDeadlineExceeded) {
+		return
+	}
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.stuckPump = fmt.Errorf("%w: %w", errPump, err)
+}
+
+var errPump = errors.New("a pump has waited to its deadline")
+
 // opening connects both sides of a wire.
 const opening = "C connects\nU is dialled\nU> 220 Hello.\nC< 220 Hello.\n"
 
+// patience is as long for what must fail as for what must pass: a busy machine
+// takes its time over the steps before the one that waits in vain.
+const patience = 10 * time.Second
+
 // play runs a script, on top of the opening, and returns what the player says.
-func play(t *testing.T, w *wire, patience time.Duration, script string) error {
-	t.Helper()
-	return playUnder(t, w, patience, "", script)
-}
+func play(w *wire, script string) error { return playUnder(w, "", script) }
 
 // playUnder is play with a line of directives.
-func playUnder(t *testing.T, w *wire, patience time.Duration, directives, script string) error {
-	t.Helper()
+func playUnder(w *wire, directives, script string) error {
 	files := fstest.MapFS{"play.txt": {Data: []byte("What a wire does.\n" + directives + "\n" + opening + script)}}
 	s, err := conversation.ParseFile(files, "play.txt")
 	if err != nil {
-		t.Fatal(err)
+		return err
 	}
 	return conversation.Player{Start: w.start, Patience: patience}.Play(s)
+}
+
+// A play is a script over a wire of its own, and what the player must say of it:
+// "" is nothing.
+type playing struct{ name, script, complaint string }
+
+// playWrong plays what the player must complain of. Many of the scripts wait for
+// something that does not come: they do so all at once.
+func playWrong(t *testing.T, directives string, plays []playing) {
+	t.Helper()
+	results := make([]chan error, len(plays))
+	for i, p := range plays {
+		results[i] = make(chan error, 1)
+		go func() { results[i] <- playUnder(&wire{}, directives, p.script) }()
+	}
+	for i, p := range plays {
+		t.Run(p.name, func(t *testing.T) { complains(t, <-results[i], p.complaint) })
+	}
+}
+
+// complains wants the player to have failed with this complaint, and the wire to
+// have ended in time.
+func complains(t *testing.T, err error, complaint string) {
+	t.Helper()
+	if err == nil {
+		t.Fatal("the player has not noticed")
+	}
+	said, _, _ := strings.Cut(err.Error(), "\ntranscript")
+	if !strings.Contains(said, complaint) || errors.Is(err, errPump) {
+		t.Errorf("complaint %q does not contain %q", said, complaint)
+	}
 }
 
 // What must pass, passes: otherwise the failures below would prove nothing.
@@ -172,7 +227,7 @@ func TestPlayerAcceptsWhatIsRight(t *testing.T) {
 		"upstream's ports": "U listens\nU> ({p1,p2})\nC< ({p1,p2})\n",
 	} {
 		t.Run(name, func(t *testing.T) {
-			if err := play(t, &wire{}, 10*time.Second, script); err != nil {
+			if err := play(&wire{}, script); err != nil {
 				t.Error(err)
 			}
 		})
@@ -181,9 +236,7 @@ func TestPlayerAcceptsWhatIsRight(t *testing.T) {
 
 func TestPlayerRefusesWhatIsWrong(t *testing.T) {
 	const data = "C listens\nC> {address}\nU< {address}\nUD dials\nCD accepts\n"
-	for _, c := range []struct {
-		name, script, complaint string
-	}{
+	playWrong(t, "", []playing{
 		{"wrong reply", "U> 550 No.\nC< 200 *\n", `play.txt:8: C< 200 *: heard "550 No."`},
 		{"missing reply", "C> NOOP\nU< NOOP\nC< 200 *\n", "play.txt:9: C< 200 *: heard nothing"},
 		{"missing command", "U< NOOP\n", "play.txt:7: U< NOOP: heard nothing"},
@@ -215,20 +268,9 @@ func TestPlayerRefusesWhatIsWrong(t *testing.T) {
 		{"no data connection", "C listens\nCD accepts\n", "no data connection came"},
 		{"no handshake", "C starts TLS\n", "play.txt:7: C starts TLS: "},
 		{"upstream not dialled", "C ends\nU hears the end\nC hears the end\nU is dialled\n", "nobody dialled"},
+		{"upstream left in front of its door", "C ends\nU hears the end\nC hears the end\nC connects\nC ends\nC hears the end\n", "play.txt:12: C hears the end: heard nothing"},
 		{"address that is none", "U> 227 (1,2,3,4,5,256)\nC< 227 ({address})\n", `heard "227 (1,2,3,4,5,256)"`},
-	} {
-		t.Run(c.name, func(t *testing.T) {
-			t.Parallel() // most of them wait for something that does not come
-			err := play(t, &wire{}, time.Second, c.script)
-			if err == nil {
-				t.Fatal("the player has not noticed")
-			}
-			first, _, _ := strings.Cut(err.Error(), "\ntranscript")
-			if !strings.Contains(first, c.complaint) {
-				t.Errorf("complaint %q does not contain %q", first, c.complaint)
-			}
-		})
-	}
+	})
 }
 
 // Over a wire the client's TLS and the upstream's meet, on data connections.
@@ -239,7 +281,7 @@ func TestPlayerServesTLS(t *testing.T) {
 		shake      = "CD starts TLS\nUD starts TLS\n"
 		again      = "UD ends\nCD hears the end\n" + data
 	)
-	for _, c := range []struct{ name, script, complaint string }{
+	for _, p := range []playing{
 		{"a file down", data + shake + "UD> hello\nUD ends\nCD< hello\nCD hears the end\n", ""},
 		{"a file up", data + shake + "CD> hello\nCD ends\nUD< hello\nUD hears the end\n", ""},
 		{"who starts first", data + "UD starts TLS\nCD starts TLS\nUD is in TLS\nCD is in TLS\nUD ends\nCD hears the end\n", ""},
@@ -247,7 +289,14 @@ func TestPlayerServesTLS(t *testing.T) {
 		{"no resumption", data + shake + "UD> x\nCD< x\n" + again + "CD starts TLS\nUD starts TLS anew\nUD has not resumed TLS\nUD ends\nCD hears the end\n", ""},
 		{"an alert", data + shake + "UD> x\nUD breaks TLS\nCD< x\nCD is closed\n", ""},
 		{"somebody else", data + "CD starts TLS\nUD starts TLS as somebody else\nCD fails TLS\nUD is closed\n", ""},
-
+	} {
+		t.Run(p.name, func(t *testing.T) {
+			if err := playUnder(&wire{}, directives, p.script); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+	playWrong(t, directives, []playing{
 		{"resumption that is missing", data + shake + "UD resumed TLS\n", "UD resumed TLS: the handshake was a full one"},
 		{"resumption too much", data + shake + "UD> x\nCD< x\n" + again + shake + "UD has not resumed TLS\n", "UD has not resumed TLS: the session was resumed"},
 		{"a missing close_notify", data + shake + "UD> hello\nUD cuts off\nCD< hello\nCD hears the end\n", "heard a FIN without close_notify"},
@@ -257,36 +306,12 @@ func TestPlayerServesTLS(t *testing.T) {
 		{"no handshake", data + "UD is in TLS\n", "no handshake has started"},
 		{"clear text to U", "C> NOOP\nU starts TLS\n", "first record does not look like a TLS handshake"},
 		{"handshake that was to fail", data + shake + "UD fails TLS\n", "the handshake has succeeded"},
-	} {
-		t.Run(c.name, func(t *testing.T) {
-			patience := 10 * time.Second
-			if c.complaint != "" {
-				t.Parallel() // most of them wait for something that does not come
-				patience = time.Second
-			}
-			err := playUnder(t, &wire{}, patience, directives, c.script)
-			if c.complaint == "" {
-				if err != nil {
-					t.Error(err)
-				}
-				return
-			}
-			if err == nil {
-				t.Fatal("the player has not noticed")
-			}
-			if first, _, _ := strings.Cut(err.Error(), "\ntranscript"); !strings.Contains(first, c.complaint) {
-				t.Errorf("complaint %q does not contain %q", first, c.complaint)
-			}
-		})
-	}
+	})
 }
 
 // Without the directive there is no TLS to speak of.
 func TestPlayerWithoutTLS(t *testing.T) {
-	err := play(t, &wire{}, time.Second, "U starts TLS\n")
-	if err == nil || !strings.Contains(err.Error(), "the upstream has no TLS") {
-		t.Errorf("got %v", err)
-	}
+	complains(t, play(&wire{}, "U starts TLS\n"), "the upstream has no TLS")
 }
 
 func TestPlayerFindsLeftovers(t *testing.T) {
@@ -306,19 +331,13 @@ func TestPlayerFindsLeftovers(t *testing.T) {
 		}}, "U> 550 No\nC< 550 No\n"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			err := play(t, c.wire, time.Second, c.script)
-			if err == nil {
-				t.Fatal("the player has not noticed")
-			}
-			if !strings.Contains(err.Error(), c.complaint) {
-				t.Errorf("complaint %q does not contain %q", err, c.complaint)
-			}
+			complains(t, play(c.wire, c.script), c.complaint)
 		})
 	}
 }
 
 func TestFailureShowsTheTranscript(t *testing.T) {
-	err := play(t, &wire{logs: "what was logged"}, time.Second, "C> NOOP\nU< NOOP\nU> 550 No.\nU> 200 And more.\nC< 200 *\n")
+	err := play(&wire{logs: "what was logged"}, "C> NOOP\nU< NOOP\nU> 550 No.\nU> 200 And more.\nC< 200 *\n")
 	if err == nil {
 		t.Fatal("the player has not noticed")
 	}
