@@ -123,8 +123,9 @@
 // be left, nobody may wait at the upstream's door, and no password may stand
 // in the log.
 //
-// Read script.go, then player.go; peers are in control.go and leg.go, the
-// upstream's TLS is in secure.go, the proxy is started in subject.go.
+// Read script.go, then player.go; peers are in control.go, leg.go
+// and listening.go, the upstream's TLS is in secure.go, the proxy is started in
+// subject.go.
 //
 // What it does not do: it speaks no FTP of its own beyond QUIT, and plays one
 // client at a time.

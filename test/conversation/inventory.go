@@ -61,19 +61,44 @@ func descriptors() map[string]bool {
 	return open
 }
 
+// isHere tells whether the local port belongs to a socket of this process, be it
+// listening or connected.
+func isHere(port uint16) bool {
+	here := fmt.Sprintf(":%04X", port)
+	open := descriptors()
+	for _, f := range sockets() {
+		if strings.HasSuffix(f[1], here) && open["socket:["+f[9]+"]"] {
+			return true
+		}
+	}
+	return false
+}
+
 // describe adds the addresses of a socket, as /proc/net shows them.
 func describe(target string) string {
 	inode := strings.TrimSuffix(strings.TrimPrefix(target, "socket:["), "]")
+	for _, f := range sockets() {
+		if f[9] == inode {
+			return fmt.Sprintf("%s (%s to %s, state %s)", target, f[1], f[2], f[3])
+		}
+	}
+	return target
+}
+
+// sockets are the fields of the kernel's table of TCP sockets: 1 is the local
+// address, 2 the remote one, 3 the state, 9 the inode.
+func sockets() [][]string {
+	var all [][]string
 	for _, table := range []string{"/proc/self/net/tcp", "/proc/self/net/tcp6"} {
 		text, err := os.ReadFile(table)
 		if err != nil {
 			continue
 		}
 		for line := range strings.Lines(string(text)) {
-			if f := strings.Fields(line); len(f) > 9 && f[9] == inode {
-				return fmt.Sprintf("%s (%s to %s, state %s)", target, f[1], f[2], f[3])
+			if f := strings.Fields(line); len(f) > 9 {
+				all = append(all, f)
 			}
 		}
 	}
-	return target
+	return all
 }

@@ -10,6 +10,7 @@ import (
 	"io"
 	"net"
 	"net/netip"
+	"os"
 	"syscall"
 	"time"
 )
@@ -20,6 +21,7 @@ type leg struct {
 	patience time.Duration
 	// listener and here: this side listens. listener is nil when nobody does.
 	listener *net.TCPListener
+	nowhere  *os.File // bound to here without listening
 	here     netip.AddrPort
 	// target and former: where to dial, and where it was before.
 	target, former netip.AddrPort
@@ -30,34 +32,6 @@ type leg struct {
 	pending chan error
 	ended   bool // this side has sent its FIN
 	broken  bool // this side has broken its TLS: nothing of it can be read any more
-}
-
-// listen opens a listener on the given host.
-func (l *leg) listen(host netip.Addr) error {
-	if err := l.closeListener(); err != nil {
-		return err
-	}
-	ln, err := net.ListenTCP("tcp", net.TCPAddrFromAddrPort(netip.AddrPortFrom(host, 0)))
-	if err != nil {
-		return err
-	}
-	l.listener, l.here = ln, ln.Addr().(*net.TCPAddr).AddrPort()
-	return nil
-}
-
-// listenNowhere leaves in here a port that refuses connections.
-func (l *leg) listenNowhere(host netip.Addr) error {
-	return errors.Join(l.listen(host), l.closeListener())
-}
-
-// closeListener also makes sure that nobody is left waiting at it.
-func (l *leg) closeListener() error {
-	ln := l.listener
-	if ln == nil {
-		return nil
-	}
-	l.listener = nil
-	return errors.Join(nobodyWaits(ln), ln.Close())
 }
 
 func (l *leg) accept() error {
@@ -89,21 +63,9 @@ func (l *leg) open(c *net.TCPConn) error {
 	return err
 }
 
-// errReceived: bytes came where none should.
-var errReceived = errors.New("received")
-
-// dialFormerInVain is dialInVain for a port that the kernel may have given to
-// another program by now. That one speaks first, if it speaks; a data connection of
-// ours waits for a transfer command.
-func dialFormerInVain(addr netip.AddrPort, patience time.Duration) error {
-	err := dialInVain(addr, patience)
-	if errors.Is(err, errReceived) {
-		return nil
-	}
-	return err
-}
-
-// dialInVain wants a connection to addr to be refused, or closed unread.
+// dialInVain wants a connection to addr to be refused, or closed unread. If the port
+// is no longer ours the kernel may have given it to another program by now: what
+// that one does with the connection is its own affair.
 func dialInVain(addr netip.AddrPort, patience time.Duration) error {
 	c, err := dialTCP(addr, netip.Addr{}, patience)
 	if errors.Is(err, syscall.ECONNREFUSED) {
@@ -113,7 +75,11 @@ func dialInVain(addr netip.AddrPort, patience time.Duration) error {
 		return err
 	}
 	defer c.Close()
-	return hearClosed(c, patience)
+	err = hearClosed(c, patience)
+	if err != nil && !isHere(addr.Port()) {
+		return nil
+	}
+	return err
 }
 
 // dialTCP connects from the given local address, or from any.
@@ -375,7 +341,7 @@ func hearClosed(c net.Conn, patience time.Duration) error {
 	b := make([]byte, 64)
 	n, err := c.Read(b)
 	if n > 0 {
-		return fmt.Errorf("%w %q", errReceived, b[:n])
+		return fmt.Errorf("received %q", b[:n])
 	}
 	if errors.Is(err, io.EOF) || errors.Is(err, syscall.ECONNRESET) || isAlert(err) {
 		return nil
@@ -410,9 +376,7 @@ func (l *leg) release() {
 	if l.tcp != nil {
 		_ = l.drop()
 	}
-	if l.listener != nil {
-		_ = l.listener.Close()
-	}
+	_ = l.closeListener()
 }
 
 // bulk is a run of n bytes in which every loss, doubling and swap shows.

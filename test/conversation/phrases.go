@@ -142,7 +142,7 @@ func clientDataPhrase(action string) func(*stage) error {
 	case "dials in vain":
 		return func(st *stage) error { return dialInVain(st.clientData.target, st.patience) }
 	case "dials the former port in vain":
-		return func(st *stage) error { return dialFormerInVain(st.clientData.former, st.patience) }
+		return func(st *stage) error { return dialInVain(st.clientData.former, st.patience) }
 	}
 	return nil
 }

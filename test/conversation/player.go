@@ -11,8 +11,6 @@ import (
 	"strings"
 	"time"
 
-	"golang.org/x/sys/unix"
-
 	"github.com/ftpsproxy/ftpsproxy/policy"
 	"github.com/ftpsproxy/ftpsproxy/proxy/upstream"
 )
@@ -339,23 +337,6 @@ func (st *stage) quit() error {
 		}
 	}
 	return nil
-}
-
-// nobodyWaits wants the queue of a listener to be empty.
-func nobodyWaits(ln *net.TCPListener) error {
-	raw, err := ln.SyscallConn()
-	if err != nil {
-		return err
-	}
-	var waiting error
-	err = raw.Control(func(fd uintptr) {
-		c, _, err := unix.Accept4(int(fd), unix.SOCK_NONBLOCK|unix.SOCK_CLOEXEC)
-		if err == nil {
-			waiting = fmt.Errorf("somebody has dialled %s and was not expected", ln.Addr())
-			_ = unix.Close(c)
-		}
-	})
-	return errors.Join(err, waiting)
 }
 
 // checkLog wants no password in the log, and what the steps of L say.

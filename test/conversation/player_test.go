@@ -1,160 +1,19 @@
 package conversation_test
 
 import (
-	"context"
-	"crypto/x509"
 	"errors"
 	"fmt"
 	"io"
 	"net"
-	"net/netip"
 	"os"
+	"os/exec"
 	"strings"
-	"sync"
 	"testing"
 	"testing/fstest"
 	"time"
 
-	"github.com/ftpsproxy/ftpsproxy/policy"
 	"github.com/ftpsproxy/ftpsproxy/test/conversation"
 )
-
-// A wire joins each client to an upstream, byte for byte. It is the simplest
-// thing that the player can be told the truth about, and lied to.
-type wire struct {
-	listener *net.TCPListener
-	behind   netip.AddrPort
-	roots    *x509.CertPool
-	// meddle changes what the upstream says, if it is set.
-	meddle func([]byte) []byte
-	// keep leaves a socket open at the end of a session.
-	keep bool
-	// twice dials the upstream a second time.
-	twice bool
-	// stuck, if it is set, holds a goroutine until Stop.
-	stuck chan struct{}
-	logs  string
-	mu    sync.Mutex
-	kept  []io.Closer
-	// stuckPump is the error of a pump that has met its deadline.
-	stuckPump error
-	open      sync.WaitGroup
-}
-
-// longest is how long one conversation over a wire may take. It is reached only
-// when something is broken.
-const longest = time.Minute
-
-func (w *wire) start(_ conversation.Settings, behind conversation.Upstream) (conversation.Subject, error) {
-	ln, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		return nil, err
-	}
-	w.listener, w.behind, w.roots = ln.(*net.TCPListener), behind.Addr, behind.Roots
-	w.open.Go(w.serve)
-	return w, nil
-}
-
-func (w *wire) Addr() netip.AddrPort  { return w.listener.Addr().(*net.TCPAddr).AddrPort() }
-func (w *wire) Roots() *x509.CertPool { return w.roots }
-func (w *wire) Log() string           { return w.logs }
-
-func (w *wire) Reload(*policy.Policy) error { return errors.New("a wire has no policy") }
-
-func (w *wire) Stop() error {
-	err := w.listener.Close()
-	if w.stuck != nil {
-		close(w.stuck)
-	}
-	for _, c := range w.kept {
-		err = errors.Join(err, c.Close())
-	}
-	w.open.Wait()
-	return errors.Join(err, w.stuckPump)
-}
-
-func (w *wire) serve() {
-	for {
-		client, err := w.listener.AcceptTCP()
-		if err != nil {
-			return
-		}
-		w.join(client)
-	}
-}
-
-func (w *wire) join(client *net.TCPConn) {
-	conn, err := new(net.Dialer).DialContext(context.Background(), "tcp", w.behind.String())
-	if err != nil {
-		_ = client.Close()
-		return
-	}
-	up := conn.(*net.TCPConn)
-	for _, c := range []*net.TCPConn{client, up} {
-		_ = c.SetDeadline(time.Now().Add(longest))
-	}
-	if w.keep {
-		w.leave(net.Listen("tcp", "127.0.0.1:0"))
-	}
-	if w.twice {
-		w.leave(net.Dial("tcp", w.behind.String()))
-	}
-	if w.stuck != nil {
-		w.open.Go(func() { <-w.stuck })
-	}
-	var both sync.WaitGroup
-	both.Go(func() { w.pump(up, client, nil) })
-	both.Go(func() { w.pump(client, up, w.meddle) })
-	w.open.Go(func() {
-		both.Wait()
-		_ = client.Close()
-		_ = up.Close()
-	})
-}
-
-// leave keeps a socket that nobody closes before Stop.
-func (w *wire) leave(c io.Closer, err error) {
-	if err != nil {
-		panic(err)
-	}
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	w.kept = append(w.kept, c)
-}
-
-func (w *wire) pump(to, from *net.TCPConn, meddle func([]byte) []byte) {
-	buf := make([]byte, 4096)
-	for {
-		n, err := from.Read(buf)
-		w.note(err)
-		b := buf[:n]
-		if meddle != nil {
-			b = meddle(b)
-		}
-		if _, werr := to.Write(b); errors.Is(err, io.EOF) || werr != nil {
-			_ = to.CloseWrite()
-			return
-		}
-		if err != nil {
-			_ = to.SetLinger(0)
-			_ = to.Close()
-			return
-		}
-	}
-}
-
-// note keeps the error of a pump that has waited for a peer until its deadline: the
-// player owes every peer an end.
-func (w *wire) note(err error) {
-	if !errors.Is(err, os.ErrDeadlineExceeded) {
-		return
-	}
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	w.stuckPump = fmt.Errorf("%w: %w", errPump, err)
-}
-
-var errPump = errors.New("a pump has waited to its deadline")
 
 // opening connects both sides of a wire.
 const opening = "C connects\nU is dialled\nU> 220 Hello.\nC< 220 Hello.\n"
@@ -273,6 +132,53 @@ func TestPlayerRefusesWhatIsWrong(t *testing.T) {
 	})
 }
 
+// asNeighbour makes the test binary play another program, which speaks to whoever
+// dials it.
+const asNeighbour = "CONVERSATION_TEST_NEIGHBOUR"
+
+// A port that is another program's by now is none of the proxy's.
+func TestPlayerKnowsAnotherProgramsPort(t *testing.T) {
+	if os.Getenv(asNeighbour) != "" {
+		ln, err := net.Listen("tcp", "127.0.0.1:0")
+		if err != nil {
+			t.Fatal(err)
+		}
+		fmt.Printf("port %d\n", ln.Addr().(*net.TCPAddr).Port)
+		c, err := ln.Accept()
+		if err != nil {
+			t.Fatal(err)
+		}
+		_, _ = c.Write([]byte("hello"))
+		_, _ = io.ReadAll(os.Stdin)
+		return
+	}
+	neighbour := exec.Command(os.Args[0], "-test.run", "^TestPlayerKnowsAnotherProgramsPort$")
+	neighbour.Env = append(os.Environ(), asNeighbour+"=yes")
+	in, err := neighbour.StdinPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	out, err := neighbour.StdoutPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := neighbour.Start(); err != nil {
+		t.Fatal(err)
+	}
+	var port int
+	if _, err := fmt.Fscanf(out, "port %d\n", &port); err != nil {
+		t.Error(err)
+	}
+	if err := play(&wire{}, fmt.Sprintf("U> 229 (|||%d|)\nC< 229 (|||{port}|)\nCD dials in vain\n", port)); err != nil {
+		t.Error(err)
+	}
+	_ = in.Close()
+	_, _ = io.ReadAll(out)
+	if err := neighbour.Wait(); err != nil {
+		t.Error(err)
+	}
+}
+
 // Over a wire the client's TLS and the upstream's meet, on data connections.
 func TestPlayerServesTLS(t *testing.T) {
 	const (
@@ -347,134 +253,6 @@ func TestFailureShowsTheTranscript(t *testing.T) {
 	} {
 		if !strings.Contains(err.Error(), want) {
 			t.Errorf("no %q in\n%s", want, err)
-		}
-	}
-}
-
-func TestParserRefusesSlips(t *testing.T) {
-	for _, c := range []struct{ name, text, complaint string }{
-		{"unknown phrase", "C jumps", `C cannot do "jumps"`},
-		{"phrase of the other side", "U connects", "U cannot do"},
-		{"phrase of the other side's leg", "CD starts TLS as somebody else", "CD cannot do"},
-		{"unknown actor", "D> NOOP", "looks like a step"},
-		{"small letter", "c> NOOP", "looks like a step"},
-		{"blank before the sign", "C > NOOP", `C cannot do "> NOOP"`},
-		{"no blank after the sign", "C>NOOP", "looks like a step"},
-		{"indented", " C> NOOP", "looks like a step"},
-		{"unknown escape", `C> \q`, "unknown escape"},
-		{"lone backslash", `C> \`, "lone backslash"},
-		{"unknown placeholder", "C> {where}", "unknown placeholder"},
-		{"open brace", "C> {port", "no closing brace"},
-		{"trailing blank", "C> NOOP ", "blanks at the end"},
-		{"unknown steps", "logon", `no steps are called "logon"`},
-		{"stranger speaks", "S> hello", "S knows no >"},
-		{"log speaks", "L> hello", "L knows no >"},
-		{"lines on a data connection", "CD>> hello", "CD knows no >>"},
-		{"unknown directive", "listner: control=allow", "unknown directive"},
-		{"unknown setting", "listener: contrl=allow", "unknown setting"},
-		{"unknown value", "listener: control=maybe", "unknown value"},
-		{"directive without a blank", "listener:control=allow", "looks like a step or a directive"},
-		{"directive too late", "C connects\nlimits: line=100", "directive after the first step"},
-		{"no steps", "Just prose.", "no steps"},
-		{"bad number", "limits: line=many", "invalid syntax"},
-		{"bad count", "CD sends many bytes", "CD cannot do"},
-		{"unknown policy", "policy: lax", `no policy is called "lax"`},
-		{"policy too late", "C connects\npolicy: wrong", "directive after the first step"},
-		{"policy with a mistake", "policy: wrong", "Did you mean"},
-		{"policy with a rule without effect", "P takes policy idle", "never"},
-		{"proxy speaks", "P> hello", "looks like a step"},
-		{"proxy jumps", "P jumps", `P cannot do "jumps"`},
-	} {
-		t.Run(c.name, func(t *testing.T) {
-			files := fstest.MapFS{
-				"slip.txt":           {Data: []byte("A slip.\n\n" + c.text + "\n")},
-				"policies/wrong.hcl": {Data: []byte("policy \"wrong\" {\n  rule \"a\" {\n    commands = [\"STRO\"]\n    action = \"deny\"\n  }\n}\n")},
-				"policies/idle.hcl":  {Data: []byte("policy \"idle\" {\n  rule \"a\" {\n    action = \"deny\"\n  }\n  rule \"b\" {\n    action = \"allow\"\n  }\n}\n")},
-			}
-			_, err := conversation.ParseFile(files, "slip.txt")
-			if err == nil {
-				t.Fatal("the parser has not noticed")
-			}
-			if !strings.Contains(err.Error(), c.complaint) {
-				t.Errorf("complaint %q does not contain %q", err, c.complaint)
-			}
-		})
-	}
-}
-
-func TestParserKeepsPlaces(t *testing.T) {
-	files := fstest.MapFS{
-		"a.txt":           {Data: []byte("A rule\nof two lines.\n\nlimits: line=128\nhello\nC> x\n")},
-		"steps/hello.txt": {Data: []byte("A comment.\n\nC< 220 *\n")},
-	}
-	s, err := conversation.ParseFile(files, "a.txt")
-	if err != nil {
-		t.Fatal(err)
-	}
-	if s.Name != "a" || s.About != "A rule of two lines." || s.Settings.Limits.Line != 128 {
-		t.Errorf("got %q, %q, line=%d", s.Name, s.About, s.Settings.Limits.Line)
-	}
-	if len(s.Steps) != 2 {
-		t.Fatalf("got %d steps", len(s.Steps))
-	}
-	for i, want := range []conversation.Step{
-		{File: "steps/hello.txt", Line: 3, Actor: "C", Action: "<", Argument: "220 *"},
-		{File: "a.txt", Line: 6, Actor: "C", Action: ">", Argument: "x"},
-	} {
-		if s.Steps[i] != want {
-			t.Errorf("step %d is %+v, expected %+v", i, s.Steps[i], want)
-		}
-	}
-}
-
-// Every fragment is used, by a conversation or by another fragment: an unused one
-// is never played.
-func TestEveryFragmentIsUsed(t *testing.T) {
-	all := textOf(t, "testdata") + textOf(t, "testdata/steps")
-	entries, err := os.ReadDir("testdata/steps")
-	if err != nil {
-		t.Fatal(err)
-	}
-	for _, e := range entries {
-		name := strings.TrimSuffix(e.Name(), ".txt")
-		if !strings.Contains(all, "\n"+name+"\n") {
-			t.Errorf("no conversation uses %s", name)
-		}
-	}
-}
-
-// textOf is what stands in the files of a folder.
-func textOf(t *testing.T, folder string) string {
-	t.Helper()
-	entries, err := os.ReadDir(folder)
-	if err != nil {
-		t.Fatal(err)
-	}
-	var all strings.Builder
-	for _, e := range entries {
-		if e.IsDir() {
-			continue
-		}
-		b, err := os.ReadFile(folder + "/" + e.Name())
-		if err != nil {
-			t.Fatal(err)
-		}
-		all.Write(b)
-	}
-	return all.String()
-}
-
-// Every policy is used by a conversation.
-func TestEveryPolicyIsUsed(t *testing.T) {
-	all := textOf(t, "testdata") + textOf(t, "testdata/steps")
-	entries, err := os.ReadDir("testdata/policies")
-	if err != nil {
-		t.Fatal(err)
-	}
-	for _, e := range entries {
-		name := strings.TrimSuffix(e.Name(), ".hcl")
-		if !strings.Contains(all, "policy: "+name+"\n") && !strings.Contains(all, "P takes policy "+name+"\n") {
-			t.Errorf("no conversation uses %s", name)
 		}
 	}
 }

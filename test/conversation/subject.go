@@ -21,6 +21,7 @@ import (
 	"github.com/ftpsproxy/ftpsproxy/policy"
 	"github.com/ftpsproxy/ftpsproxy/proxy"
 	"github.com/ftpsproxy/ftpsproxy/proxy/upstream"
+	"github.com/ftpsproxy/ftpsproxy/test/machine"
 	"github.com/ftpsproxy/ftpsproxy/tlsterm"
 )
 
@@ -38,10 +39,11 @@ func StartProxy(dir string) func(Settings, Upstream) (Subject, error) {
 	return func(s Settings, behind Upstream) (Subject, error) {
 		r := &runningProxy{roots: x509.NewCertPool(), done: make(chan error, 1)}
 		cfg, err := r.configure(dir, s, behind)
-		if err != nil {
-			return nil, err
+		if err == nil {
+			err = r.start(cfg)
 		}
-		if err := r.start(cfg); err != nil {
+		if err != nil {
+			r.release()
 			return nil, err
 		}
 		if err := errors.Join(r.warmUp(s.Listener.TLS.Mode), r.awaitIdle()); err != nil {
@@ -53,13 +55,14 @@ func StartProxy(dir string) func(Settings, Upstream) (Subject, error) {
 
 // A runningProxy is a proxy.Server that serves.
 type runningProxy struct {
-	server *proxy.Server
-	config proxy.Config
-	addr   netip.AddrPort
-	roots  *x509.CertPool
-	log    lockedBuffer
-	cancel context.CancelFunc
-	done   chan error
+	server  *proxy.Server
+	config  proxy.Config
+	addr    netip.AddrPort
+	roots   *x509.CertPool
+	log     lockedBuffer
+	unclaim func() // nil: no ports were claimed
+	cancel  context.CancelFunc
+	done    chan error
 }
 
 func (r *runningProxy) Addr() netip.AddrPort  { return r.addr }
@@ -86,7 +89,7 @@ func (r *runningProxy) configure(dir string, s Settings, behind Upstream) (proxy
 		return proxy.Config{}, err
 	}
 	if s.PassivePorts > 0 {
-		if l.Passive.Ports, err = freePorts(s.PassivePorts); err != nil {
+		if l.Passive.Ports, err = r.claim(s.PassivePorts); err != nil {
 			return proxy.Config{}, err
 		}
 	}
@@ -121,6 +124,19 @@ func (r *runningProxy) trust(source tlsterm.Source) error {
 	}
 	r.roots.AddCert(leaf)
 	return nil
+}
+
+// claim takes n ports out of other test processes' reach.
+func (r *runningProxy) claim(n int) (proxy.PortRange, error) {
+	block, release, err := machine.Claim()
+	if err != nil {
+		return proxy.PortRange{}, err
+	}
+	r.unclaim = release
+	if have := int(block.Last-block.First) + 1; n > have {
+		return proxy.PortRange{}, fmt.Errorf("%d ports are wanted, a block has %d", n, have)
+	}
+	return proxy.PortRange{First: block.First, Last: block.First + uint16(n) - 1}, nil
 }
 
 func (r *runningProxy) start(cfg proxy.Config) error {
@@ -197,6 +213,7 @@ func (r *runningProxy) Reload(p *policy.Policy) error {
 
 // Stop drains the server.
 func (r *runningProxy) Stop() error {
+	defer r.release()
 	r.cancel()
 	select {
 	case err := <-r.done:
@@ -206,33 +223,18 @@ func (r *runningProxy) Stop() error {
 	}
 }
 
+// release gives the ports back that were claimed.
+func (r *runningProxy) release() {
+	if r.unclaim != nil {
+		r.unclaim()
+	}
+}
+
 // noCertificate is the source of a listener that waits for its first one.
 type noCertificate struct{}
 
 func (noCertificate) Certificate(*tls.ClientHelloInfo) (*tls.Certificate, error) {
 	return nil, tlsterm.ErrNoCertificate
-}
-
-// freePorts finds n ports in a row that nobody uses, below those that the
-// kernel gives away.
-func freePorts(n int) (proxy.PortRange, error) {
-	for first := 20000; first+n < 32000; first += n {
-		if arePortsFree(first, n) {
-			return proxy.PortRange{First: uint16(first), Last: uint16(first + n - 1)}, nil
-		}
-	}
-	return proxy.PortRange{}, fmt.Errorf("no %d ports are free", n)
-}
-
-func arePortsFree(first, n int) bool {
-	for port := first; port < first+n; port++ {
-		ln, err := net.ListenTCP("tcp", &net.TCPAddr{Port: port})
-		if err != nil {
-			return false
-		}
-		_ = ln.Close()
-	}
-	return true
 }
 
 // A lockedBuffer keeps the log.

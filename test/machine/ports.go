@@ -24,11 +24,22 @@ type Block struct{ First, Last uint16 }
 // String is the form in configuration files: "18000-18063".
 func (b Block) String() string { return fmt.Sprintf("%d-%d", b.First, b.Last) }
 
-// Ports hands out a block. Among test processes it is exclusive, by an abstract
-// Unix socket named after it, which the kernel removes with its owner; and at
-// this moment nobody listens on any port of it on a loopback address.
+// Ports hands out a block, as Claim does, until the test ends.
 func Ports(t testing.TB) Block {
 	t.Helper()
+	b, release, err := Claim()
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(release)
+	return b
+}
+
+// Claim hands out a block until release is called. Among test processes it is
+// exclusive, by an abstract Unix socket named after it, which the kernel removes
+// with its owner; and at this moment nobody listens on any port of it on a loopback
+// address.
+func Claim() (b Block, release func(), err error) {
 	start := rand.IntN(blocks)
 	for i := range blocks {
 		first := firstPort + (start+i)%blocks*blockSize
@@ -38,13 +49,11 @@ func Ports(t testing.TB) Block {
 		}
 		b := Block{First: uint16(first), Last: uint16(first + blockSize - 1)}
 		if b.Free() == nil {
-			t.Cleanup(func() { lock.Close() })
-			return b
+			return b, func() { _ = lock.Close() }, nil
 		}
-		lock.Close()
+		_ = lock.Close()
 	}
-	t.Fatal("no block of ports is free")
-	return Block{}
+	return Block{}, nil, errors.New("no block of ports is free")
 }
 
 // Free returns an error that names the ports of the block on which somebody
