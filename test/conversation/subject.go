@@ -128,15 +128,9 @@ func (r *runningProxy) trust(source tlsterm.Source) error {
 
 // claim takes n ports out of other test processes' reach.
 func (r *runningProxy) claim(n int) (proxy.PortRange, error) {
-	block, release, err := machine.Claim()
-	if err != nil {
-		return proxy.PortRange{}, err
-	}
+	block, release, err := machine.Claim(n)
 	r.unclaim = release
-	if have := int(block.Last-block.First) + 1; n > have {
-		return proxy.PortRange{}, fmt.Errorf("%d ports are wanted, a block has %d", n, have)
-	}
-	return proxy.PortRange{First: block.First, Last: block.First + uint16(n) - 1}, nil
+	return proxy.PortRange{First: block.First, Last: block.Last}, err
 }
 
 func (r *runningProxy) start(cfg proxy.Config) error {

@@ -4,6 +4,10 @@ import (
 	"net"
 	"net/netip"
 	"testing"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/ftpsproxy/ftpsproxy/test/machine"
 )
 
 // Invariant 7: one client listener per session at a time; a new PASV, EPSV, PORT
@@ -164,7 +168,8 @@ func portPathsOfUpstreams() []portPath {
 			c.do(425, "EPSV")
 		}},
 		{name: "unreachable data port", walk: func(c *client) {
-			c.rig.upstream.on("PASV", func(v *visit, _ string) { v.announce("PASV", closedPort(c.t)) })
+			port := c.rig.closedPort()
+			c.rig.upstream.on("PASV", func(v *visit, _ string) { v.announce("PASV", port) })
 			c.epsv()
 			c.do(425, "RETR 5000")
 		}},
@@ -202,15 +207,24 @@ func TestInvariant7PortReturnsAtAUTH(t *testing.T) {
 	r.recoversAfter(c)
 }
 
-// closedPort is a port of 127.0.0.1 where nobody listens.
-func closedPort(t testing.TB) int {
-	t.Helper()
-	ln, err := net.ListenTCP("tcp", &net.TCPAddr{IP: net.IPv4(127, 0, 0, 1)})
+// closedPort is a port of 127.0.0.1 where nobody listens. A socket stays bound to it
+// until the test ends, so that the kernel gives it to nobody else.
+func (r *rig) closedPort() int {
+	r.t.Helper()
+	fd, err := unix.Socket(unix.AF_INET, unix.SOCK_STREAM|unix.SOCK_CLOEXEC, 0)
 	if err != nil {
-		t.Fatal(err)
+		r.t.Fatal(err)
 	}
-	defer ln.Close()
-	return ln.Addr().(*net.TCPAddr).Port
+	r.sockets++
+	r.t.Cleanup(func() { _ = unix.Close(fd) })
+	if err := unix.Bind(fd, &unix.SockaddrInet4{Addr: [4]byte{127, 0, 0, 1}}); err != nil {
+		r.t.Fatal(err)
+	}
+	at, err := unix.Getsockname(fd)
+	if err != nil {
+		r.t.Fatal(err)
+	}
+	return at.(*unix.SockaddrInet4).Port
 }
 
 // The port is free while the file moves: one data connection per PASV.
@@ -241,7 +255,8 @@ func (c *client) tryEPSV() bool {
 // wantFree wants nobody to listen there any more.
 func wantFree(t testing.TB, port netip.AddrPort) {
 	t.Helper()
-	eventually(t, func() bool { return arePortsFree(int(port.Port()), 1) })
+	at := machine.Block{First: port.Port(), Last: port.Port()}
+	eventually(t, func() bool { return at.Free() == nil })
 }
 
 func TestPortRangeUsedUpIs425AndRecovers(t *testing.T) {

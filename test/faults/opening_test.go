@@ -3,6 +3,7 @@ package faults
 import (
 	"crypto/tls"
 	"crypto/x509"
+	"fmt"
 	"io"
 	"slices"
 	"strings"
@@ -15,7 +16,8 @@ func TestUpstreamRefusesTheDataConnection(t *testing.T) {
 	for _, command := range []string{"RETR 5000", "STOR a", "APPE a", "LIST"} {
 		t.Run(command, func(t *testing.T) {
 			r := newRig(t)
-			r.upstream.on("PASV", func(v *visit, _ string) { v.announce("PASV", closedPort(t)) })
+			port := r.closedPort()
+			r.upstream.on("PASV", func(v *visit, _ string) { v.announce("PASV", port) })
 			c := r.session()
 			to := c.epsv()
 			c.do(350, "REST 100")
@@ -39,7 +41,8 @@ func TestUpstreamRefusesTheDataConnection(t *testing.T) {
 // Without a REST there is nothing to take back.
 func TestRefusedDataConnectionWithoutREST(t *testing.T) {
 	r := newRig(t)
-	r.upstream.on("PASV", func(v *visit, _ string) { v.announce("PASV", closedPort(t)) })
+	port := r.closedPort()
+	r.upstream.on("PASV", func(v *visit, _ string) { v.announce("PASV", port) })
 	c := r.session()
 	c.epsv()
 	c.do(425, "RETR 5000")
@@ -53,8 +56,7 @@ func TestActiveClientRefusesTheDataConnection(t *testing.T) {
 	for _, command := range []string{"RETR 5000", "STOR a"} {
 		r := newRig(t)
 		c := r.session()
-		o := c.prepare(true)
-		_ = o.ln.Close()
+		c.do(200, fmt.Sprintf("EPRT |1|127.0.0.1|%d|", r.closedPort()))
 		c.do(425, command)
 		c.inStep()
 		if r.upstream.count("RETR")+r.upstream.count("STOR") != 0 {

@@ -5,7 +5,6 @@ import (
 	"crypto/tls"
 	"crypto/x509"
 	"io"
-	"math/rand/v2"
 	"net"
 	"net/netip"
 	"os"
@@ -21,6 +20,7 @@ import (
 
 	"github.com/ftpsproxy/ftpsproxy/proxy"
 	dialling "github.com/ftpsproxy/ftpsproxy/proxy/upstream"
+	"github.com/ftpsproxy/ftpsproxy/test/machine"
 	"github.com/ftpsproxy/ftpsproxy/tlsterm"
 )
 
@@ -56,6 +56,7 @@ type rig struct {
 
 	goroutines goleak.Option // those that were there before
 	sockets    int           // how many were open before
+	ports      machine.Block // the passive ones
 
 	mu    sync.Mutex
 	conns []io.Closer // of clients
@@ -65,10 +66,7 @@ type rig struct {
 // unless change wants otherwise. When the test ends, everything must be gone.
 func newRig(t testing.TB, change ...func(*settings)) *rig {
 	t.Helper()
-	r := &rig{
-		t: t, roots: x509.NewCertPool(), served: make(chan error, 1),
-		goroutines: goleak.IgnoreCurrent(), sockets: openSockets(t),
-	}
+	r := &rig{t: t, roots: x509.NewCertPool(), served: make(chan error, 1)}
 	r.settings = settings{
 		listener: proxy.DefaultListener(), limits: proxy.DefaultLimits(),
 		tls: tlsterm.Default(), upstream: dialling.Default(),
@@ -78,10 +76,23 @@ func newRig(t testing.TB, change ...func(*settings)) *rig {
 	for _, c := range change {
 		c(&r.settings)
 	}
+	r.claimPorts()
+	r.goroutines, r.sockets = goleak.IgnoreCurrent(), openSockets(t)
 	r.upstream = startUpstream(t, r.settings)
 	t.Cleanup(r.tearDown)
 	r.start()
 	return r
+}
+
+// claimPorts takes the passive ports out of other test processes' reach.
+func (r *rig) claimPorts() {
+	r.t.Helper()
+	ports, release, err := machine.Claim(r.settings.ports)
+	if err != nil {
+		r.t.Fatal(err)
+	}
+	r.ports = ports
+	r.t.Cleanup(release)
 }
 
 func (r *rig) start() {
@@ -118,7 +129,7 @@ func (r *rig) config() proxy.Config {
 	if l.TLS.Terminator, err = tlsterm.New(s.tls, source); err != nil {
 		r.t.Fatal(err)
 	}
-	l.Passive.Ports = freePorts(r.t, s.ports)
+	l.Passive.Ports = proxy.PortRange{First: r.ports.First, Last: r.ports.Last}
 	s.upstream.Name, s.upstream.Address = "upstream", r.upstream.address().String()
 	if l.Upstream, err = dialling.New(s.upstream); err != nil {
 		r.t.Fatal(err)
@@ -138,7 +149,7 @@ func (r *rig) tearDown() {
 	if err := goleak.Find(r.goroutines); err != nil {
 		r.t.Error(err)
 	}
-	if n := openSockets(r.t); n != r.sockets {
+	if n := openSockets(r.t); n > r.sockets {
 		r.t.Errorf("%d sockets are open, %d were before", n, r.sockets)
 	}
 }
@@ -182,7 +193,7 @@ func serving() []goleak.Option {
 func (r *rig) nothingLeft() {
 	r.t.Helper()
 	const listeners = 2 // the proxy's and the upstream's
-	eventually(r.t, func() bool { return openSockets(r.t) == r.sockets+listeners })
+	eventually(r.t, func() bool { return openSockets(r.t) <= r.sockets+listeners })
 	if err := goleak.Find(append(serving(), r.goroutines)...); err != nil {
 		r.t.Error(err)
 	}
@@ -290,31 +301,6 @@ func openSockets(t testing.TB) int {
 		}
 	}
 	return n
-}
-
-// freePorts finds n ports in a row that nobody uses, below those that the kernel
-// gives away, and those that test/machine shares out among other tests.
-func freePorts(t testing.TB, n int) proxy.PortRange {
-	t.Helper()
-	for range 1000 {
-		first := 10_000 + rand.IntN(8_000-n)
-		if arePortsFree(first, n) {
-			return proxy.PortRange{First: uint16(first), Last: uint16(first + n - 1)}
-		}
-	}
-	t.Fatalf("no %d ports are free", n)
-	return proxy.PortRange{}
-}
-
-func arePortsFree(first, n int) bool {
-	for port := first; port < first+n; port++ {
-		ln, err := net.ListenTCP("tcp", &net.TCPAddr{Port: port})
-		if err != nil {
-			return false
-		}
-		_ = ln.Close()
-	}
-	return true
 }
 
 // upstreamMode chooses who opens the upstream's data connection.

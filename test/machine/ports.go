@@ -14,8 +14,8 @@ import (
 // dialled connection (32768 and up on Linux), so that no connection takes one.
 const (
 	firstPort = 18000
-	blockSize = 64
-	blocks    = 224
+	blockSize = 128
+	blocks    = 112
 )
 
 // A Block is a range of ports that belongs to one test until it ends.
@@ -24,10 +24,10 @@ type Block struct{ First, Last uint16 }
 // String is the form in configuration files: "18000-18063".
 func (b Block) String() string { return fmt.Sprintf("%d-%d", b.First, b.Last) }
 
-// Ports hands out a block, as Claim does, until the test ends.
+// Ports hands out a block of 64 ports, as Claim does, until the test ends.
 func Ports(t testing.TB) Block {
 	t.Helper()
-	b, release, err := Claim()
+	b, release, err := Claim(64)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -35,11 +35,14 @@ func Ports(t testing.TB) Block {
 	return b
 }
 
-// Claim hands out a block until release is called. Among test processes it is
-// exclusive, by an abstract Unix socket named after it, which the kernel removes
-// with its owner; and at this moment nobody listens on any port of it on a loopback
-// address.
-func Claim() (b Block, release func(), err error) {
+// Claim hands out a block of n ports until release is called. Among test processes
+// it is exclusive, by an abstract Unix socket named after it, which the kernel
+// removes with its owner; and at this moment nobody listens on any port of it on a
+// loopback address.
+func Claim(n int) (b Block, release func(), err error) {
+	if n < 1 || n > blockSize {
+		return Block{}, nil, fmt.Errorf("a block has 1 to %d ports, not %d", blockSize, n)
+	}
 	start := rand.IntN(blocks)
 	for i := range blocks {
 		first := firstPort + (start+i)%blocks*blockSize
@@ -47,7 +50,7 @@ func Claim() (b Block, release func(), err error) {
 		if err != nil {
 			continue
 		}
-		b := Block{First: uint16(first), Last: uint16(first + blockSize - 1)}
+		b := Block{First: uint16(first), Last: uint16(first + n - 1)}
 		if b.Free() == nil {
 			return b, func() { _ = lock.Close() }, nil
 		}
