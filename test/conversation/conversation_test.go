@@ -22,7 +22,7 @@ func TestConversations(t *testing.T) {
 	if len(names) < 60 {
 		t.Fatalf("found only %d conversations", len(names))
 	}
-	player := conversation.Player{Start: conversation.StartProxy(t.TempDir()), Patience: 10 * time.Second}
+	player := conversation.Player{Start: conversation.StartProxy(t.TempDir()), Patience: 30 * time.Second}
 	for _, name := range names {
 		t.Run(strings.TrimSuffix(name, ".txt"), func(t *testing.T) {
 			script, err := conversation.ParseFile(files, name)

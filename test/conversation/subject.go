@@ -26,7 +26,7 @@ import (
 )
 
 // stopPatience is how long a proxy without sessions may take to stop.
-const stopPatience = 20 * time.Second
+const stopPatience = time.Minute
 
 // certificateNames are the hosts that the proxy's certificate speaks for.
 func certificateNames() []string {

@@ -25,7 +25,7 @@ import (
 )
 
 // patience bounds every wait of a peer. It is reached only by a test that fails.
-const patience = 20 * time.Second
+const patience = time.Minute
 
 // short is a limit that a test waits for, and long enough for what a session does
 // within it on a busy machine.

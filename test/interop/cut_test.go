@@ -79,8 +79,8 @@ func cutEveryWay(t *testing.T, p *proxy, truncation string) {
 		if whole {
 			wantContent(t, p.server.Path(name), content)
 		}
+		k.do(200, "NOOP") // vsftpd logs an upload only when it has replied
 		wantCommitted(t, p.server, name, whole)
-		k.do(200, "NOOP")
 	}
 	k.do(221, "QUIT")
 }

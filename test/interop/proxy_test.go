@@ -147,7 +147,7 @@ func (p *proxy) policyName() string {
 func (p *proxy) awaitListeners(t *testing.T, out *os.File) {
 	t.Helper()
 	t.Cleanup(func() { out.Close() })
-	if err := out.SetReadDeadline(time.Now().Add(30 * time.Second)); err != nil {
+	if err := out.SetReadDeadline(time.Now().Add(time.Minute)); err != nil {
 		t.Fatal(err)
 	}
 	r := bufio.NewReader(out)
@@ -235,21 +235,20 @@ func (p *proxy) settled(t *testing.T) {
 		if open := p.descriptors(t); len(open) > p.idle {
 			return fmt.Errorf("%d descriptors are open, %d at rest: %q", len(open), p.idle, open)
 		}
-		return nil
+		return p.passivePortsFree()
 	})
 	if err != nil {
 		t.Error(err)
 	}
-	p.wantPassivePortsFree(t)
 }
 
-func (p *proxy) wantPassivePortsFree(t *testing.T) {
-	t.Helper()
+func (p *proxy) passivePortsFree() error {
 	for _, block := range p.passive {
 		if err := block.Free(); err != nil {
-			t.Errorf("a passive port is still listening: %v", err)
+			return fmt.Errorf("a passive port is still listening: %w", err)
 		}
 	}
+	return nil
 }
 
 func (p *proxy) descriptors(t *testing.T) []string {
@@ -267,7 +266,9 @@ func (p *proxy) stop(t *testing.T) {
 	if err := p.process.Stop(syscall.SIGTERM); err != nil {
 		t.Errorf("SIGTERM: %v, want exit status 0", err)
 	}
-	p.wantPassivePortsFree(t)
+	if err := p.passivePortsFree(); err != nil {
+		t.Error(err)
+	}
 	log := p.process.Log()
 	for _, word := range []string{"DATA RACE", "panic:", p.server.Password} {
 		if strings.Contains(log, word) {

@@ -15,7 +15,7 @@ import (
 
 // patience bounds every wait for another process. It is only ever reached when
 // something is broken.
-const patience = 30 * time.Second
+const patience = time.Minute
 
 // A Process is a running program and all that it has started.
 type Process struct {

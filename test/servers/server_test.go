@@ -19,6 +19,10 @@ import (
 	"github.com/ftpsproxy/ftpsproxy/test/servers"
 )
 
+// patience bounds what a server must do. It is only ever reached when something is
+// broken.
+const patience = time.Minute
+
 func TestServers(t *testing.T) {
 	for _, kind := range servers.All() {
 		for _, address := range []netip.Addr{netip.MustParseAddr("127.0.0.1"), netip.IPv6Loopback()} {
@@ -130,7 +134,7 @@ func refusesClearText(t *testing.T, s *servers.Server, implicit bool) {
 // handshake has something to refuse.
 func answersNothingInClearText(t *testing.T, s *servers.Server) {
 	t.Helper()
-	c, err := net.DialTimeout("tcp", s.Addr.String(), time.Second)
+	c, err := net.DialTimeout("tcp", s.Addr.String(), patience)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -188,7 +192,7 @@ func TestServerIsGoneAfterTheTest(t *testing.T) {
 			if addr == "" {
 				t.Skip("the server was not started")
 			}
-			if c, err := net.DialTimeout("tcp", addr, time.Second); err == nil {
+			if c, err := net.DialTimeout("tcp", addr, patience); err == nil {
 				c.Close()
 				t.Error("somebody still accepts connections on the server's port")
 			}
@@ -220,7 +224,7 @@ func processesIn(t *testing.T, dir string) []string {
 
 func dial(t *testing.T, s *servers.Server, options ...ftp.DialOption) *ftp.ServerConn {
 	t.Helper()
-	c, err := ftp.Dial(s.Addr.String(), append(options, ftp.DialWithTimeout(10*time.Second))...)
+	c, err := ftp.Dial(s.Addr.String(), append(options, ftp.DialWithTimeout(patience))...)
 	if err != nil {
 		t.Fatal(err)
 	}
