@@ -1,6 +1,8 @@
 package main
 
 import (
+	"fmt"
+	"math/rand/v2"
 	"net"
 	"os"
 	"path/filepath"
@@ -68,14 +70,20 @@ func TestHangupKeepsTheChallengeThatWorks(t *testing.T) {
 	p.stop()
 }
 
+// freeAddress is one at which nobody listens: below the ports that the kernel gives
+// away, and those of the other packages' tests.
 func freeAddress(t *testing.T) string {
 	t.Helper()
-	ln, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
+	for range 1000 {
+		address := fmt.Sprintf("127.0.0.1:%d", 5_000+rand.IntN(5_000))
+		ln, err := net.Listen("tcp", address)
+		if err == nil {
+			ln.Close()
+			return address
+		}
 	}
-	defer ln.Close()
-	return ln.Addr().String()
+	t.Fatal("no address is free")
+	return ""
 }
 
 func TestCertificatesAreListedAndNothingWritten(t *testing.T) {

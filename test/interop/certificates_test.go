@@ -40,6 +40,7 @@ func TestACME(t *testing.T) {
 	a.down.Store(false)
 	p.hangUp(t)
 	p.awaitLog(t, `"certificate served"`, 2)
+	p.awaitLog(t, "configuration reloaded", 1) // the listeners follow the order
 	for _, client := range []clients.Client{clients.NewCurl(t), clients.NewLFTP(t), clients.NewFtplib(t)} {
 		for _, way := range []clients.TLS{clients.Explicit, clients.Implicit} {
 			target := p.target(way)
