@@ -115,6 +115,7 @@ func (a *authority) serve(t *testing.T, h http.Handler) {
 			if strings.HasSuffix(r.URL.Path, "/order-plz") && r.Method == http.MethodPost {
 				a.orders.Add(1)
 			}
+			a.awaitOrder(r)
 			if strings.Contains(r.URL.Path, "renewalInfo") {
 				// Pebble lets nobody ask again for six hours.
 				w = withoutRetryAfter{w}
@@ -131,6 +132,27 @@ func (a *authority) serve(t *testing.T, h http.Handler) {
 		_ = server.Close()
 		running.Wait()
 	})
+}
+
+// awaitOrder keeps a certificate back until Pebble has noted its order, which it does
+// a moment later: until then it knows nothing of what a renewal says it replaces.
+func (a *authority) awaitOrder(r *http.Request) {
+	serial, ok := strings.CutPrefix(r.URL.Path, "/certZ/")
+	if !ok {
+		return
+	}
+	again := time.NewTicker(time.Millisecond)
+	defer again.Stop()
+	for {
+		if _, err := a.db.GetOrderByIssuedSerial(serial); err == nil {
+			return
+		}
+		select {
+		case <-again.C:
+		case <-r.Context().Done():
+			return
+		}
+	}
 }
 
 // A turnstile closes what it accepts while it is down.

@@ -11,6 +11,7 @@ import (
 	"sync"
 	"sync/atomic"
 	"testing"
+	"time"
 
 	"github.com/letsencrypt/pebble/v2/ca"
 	"github.com/letsencrypt/pebble/v2/db"
@@ -27,6 +28,7 @@ type authority struct {
 	directory string      // its URL
 	house     machine.PKI // vouches for its own web server
 	root      string      // the file with what clients trust that trust it
+	store     *db.MemoryStore
 	orders    atomic.Int32
 	down      atomic.Bool
 }
@@ -34,9 +36,8 @@ type authority struct {
 // newAuthority starts one that asks http-01 and tls-alpn-01 at the ports.
 func newAuthority(t *testing.T, httpPort, tlsPort uint16) *authority {
 	t.Helper()
-	a := &authority{house: machine.NewPKI(t), root: filepath.Join(t.TempDir(), "root.pem")}
-	quiet := log.New(io.Discard, "", 0)
-	store := db.NewMemoryStore()
+	a := &authority{house: machine.NewPKI(t), root: filepath.Join(t.TempDir(), "root.pem"), store: db.NewMemoryStore()}
+	quiet, store := log.New(io.Discard, "", 0), a.store
 	issuer := ca.New(quiet, store, "", "ecdsa", 0, 1, map[string]ca.Profile{"default": {}})
 	machine.WritePEM(t, a.root, "CERTIFICATE", issuer.GetRootCert(0).DER)
 	validation := va.New(quiet, int(httpPort), int(tlsPort), false, newNameServer(t), store)
@@ -61,6 +62,7 @@ func (a *authority) serve(t *testing.T, h http.Handler) {
 			if strings.HasSuffix(r.URL.Path, "/order-plz") && r.Method == http.MethodPost {
 				a.orders.Add(1)
 			}
+			a.awaitOrder(r)
 			if a.down.Load() {
 				http.Error(w, "down for maintenance", http.StatusServiceUnavailable)
 				return
@@ -78,6 +80,27 @@ func (a *authority) serve(t *testing.T, h http.Handler) {
 		_ = server.Close()
 		running.Wait()
 	})
+}
+
+// awaitOrder keeps a certificate back until Pebble has noted its order, which it does
+// a moment later: until then it knows nothing of what a renewal says it replaces.
+func (a *authority) awaitOrder(r *http.Request) {
+	serial, ok := strings.CutPrefix(r.URL.Path, "/certZ/")
+	if !ok {
+		return
+	}
+	again := time.NewTicker(time.Millisecond)
+	defer again.Stop()
+	for {
+		if _, err := a.store.GetOrderByIssuedSerial(serial); err == nil {
+			return
+		}
+		select {
+		case <-again.C:
+		case <-r.Context().Done():
+			return
+		}
+	}
 }
 
 func quietLog() *log.Logger { return log.New(io.Discard, "", 0) }
