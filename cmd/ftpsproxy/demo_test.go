@@ -7,6 +7,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"syscall"
 	"testing"
@@ -68,9 +69,9 @@ func TestDemoLinesWorkAsPrinted(t *testing.T) {
 }
 
 // temporary is the folder that the program takes for the system's temporary
-// one.
+// one: of several variables of that name the last one counts.
 func temporary(p *program) string {
-	for _, e := range p.cmd.Env {
+	for _, e := range slices.Backward(p.cmd.Env) {
 		if dir, ok := strings.CutPrefix(e, "TMPDIR="); ok {
 			return dir
 		}

@@ -93,7 +93,7 @@ func onePort(s *settings) { s.ports = 1 }
 func TestInvariant7PortReturnsOnEveryPath(t *testing.T) {
 	for _, p := range portPaths() {
 		t.Run(p.name, func(t *testing.T) {
-			r := newRig(t, onePort, func(s *settings) { s.limits.DataTimeout = short })
+			r := newRig(t, onePort, func(s *settings) { s.limits.DataTimeout = soon })
 			for range 2 {
 				c := r.session()
 				p.walk(c)

@@ -12,7 +12,7 @@ import (
 func TestUpstreamThatNeverAnswersEndsTheSession(t *testing.T) {
 	for _, verb := range []string{"USER", "PASS", "NOOP", "PASV", "FEAT", "RETR", "STOR", "QUIT"} {
 		t.Run(verb, func(t *testing.T) {
-			r := newRig(t, func(s *settings) { s.limits.ReplyTimeout = short })
+			r := newRig(t, func(s *settings) { s.limits.ReplyTimeout = soon })
 			over := make(chan struct{})
 			r.upstream.on(verb, func(v *visit, _ string) { v.await(over) })
 			c := r.dial()
@@ -41,7 +41,7 @@ func TestUpstreamThatNeverAnswersEndsTheSession(t *testing.T) {
 }
 
 func TestUpstreamWithoutGreetingEndsTheSession(t *testing.T) {
-	r := newRig(t, func(s *settings) { s.limits.ReplyTimeout = short })
+	r := newRig(t, func(s *settings) { s.limits.ReplyTimeout = soon })
 	r.upstream.greets("220-wel")
 	c := r.dial()
 	c.secure()
@@ -72,7 +72,7 @@ func TestUpstreamWithoutFinalReplyEndsTheSession(t *testing.T) {
 }
 
 func TestIdleSessionEnds(t *testing.T) {
-	r := newRig(t, func(s *settings) { s.limits.IdleTimeout = short })
+	r := newRig(t, func(s *settings) { s.limits.IdleTimeout = soon })
 	c := r.session()
 	c.hear(421)
 	c.hearEnd()
@@ -82,7 +82,7 @@ func TestIdleSessionEnds(t *testing.T) {
 // A transfer longer than the idle timeout goes on: the second session, begun
 // later, is the clock.
 func TestTransferIsNotIdle(t *testing.T) {
-	r := newRig(t, func(s *settings) { s.limits.IdleTimeout = short })
+	r := newRig(t, func(s *settings) { s.limits.IdleTimeout = soon })
 	c := r.session()
 	l := c.transfer("STOR a")
 	l.send(bulk(1000))
@@ -101,7 +101,7 @@ func TestTransferIsNotIdle(t *testing.T) {
 func TestLateRepliesDuringALongTransfer(t *testing.T) {
 	for _, upload := range []bool{true, false} {
 		t.Run(map[bool]string{true: "upload", false: "download"}[upload], func(t *testing.T) {
-			r := newRig(t, func(s *settings) { s.limits.ReplyTimeout = short })
+			r := newRig(t, func(s *settings) { s.limits.ReplyTimeout = soon })
 			r.upstream.numbered(true)
 			over := make(chan struct{})
 			r.upstream.on("SYST", func(v *visit, _ string) { v.await(over) })
@@ -131,7 +131,7 @@ func TestLateRepliesDuringALongTransfer(t *testing.T) {
 
 // Once the transfer is over, an upstream has no more than its time.
 func TestNoReplyAfterATransfer(t *testing.T) {
-	r := newRig(t, func(s *settings) { s.limits.ReplyTimeout = short })
+	r := newRig(t, func(s *settings) { s.limits.ReplyTimeout = soon })
 	over := make(chan struct{})
 	r.upstream.on("NOOP", func(v *visit, _ string) { v.await(over) })
 	c := r.session()
@@ -156,7 +156,7 @@ func TestLoginTimeout(t *testing.T) {
 		"by asking REIN":       func(c *client) { c.do(220, "REIN"); c.do(220, "REIN") },
 	} {
 		t.Run(name, func(t *testing.T) {
-			r := newRig(t, func(s *settings) { s.limits.LoginTimeout = short })
+			r := newRig(t, func(s *settings) { s.limits.LoginTimeout = soon })
 			r.upstream.on("PASS", func(v *visit, _ string) { v.reply("530 wrong") })
 			c := r.dial()
 			walk(c)
@@ -170,7 +170,7 @@ func TestLoginTimeout(t *testing.T) {
 // A client that never logs in cannot buy time with REIN: without an end, this
 // test would not end.
 func TestREINDoesNotProlongALogin(t *testing.T) {
-	r := newRig(t, func(s *settings) { s.limits.LoginTimeout = short })
+	r := newRig(t, func(s *settings) { s.limits.LoginTimeout = soon })
 	c := r.dial()
 	for end := time.Now().Add(patience); ; {
 		if err := c.trySay("REIN"); err != nil {
@@ -189,7 +189,7 @@ func TestREINDoesNotProlongALogin(t *testing.T) {
 
 // TLS may come long after the login, where clear text is allowed.
 func TestLoginTimeoutBeginsAnewWithAUTH(t *testing.T) {
-	r := newRig(t, allowClear, func(s *settings) { s.limits.LoginTimeout = short })
+	r := newRig(t, allowClear, func(s *settings) { s.limits.LoginTimeout = soon })
 	c := r.clear()
 	late := r.dial()
 	late.hear(421) // by now the time for c's first login is over as well
@@ -202,7 +202,7 @@ func TestLoginTimeoutBeginsAnewWithAUTH(t *testing.T) {
 }
 
 func TestLoginTimeoutInsideAnImplicitHandshake(t *testing.T) {
-	r := newRig(t, implicit, func(s *settings) { s.limits.LoginTimeout = short })
+	r := newRig(t, implicit, func(s *settings) { s.limits.LoginTimeout = soon })
 	c := r.connect()
 	c.hearNoReply()
 	c = r.connect()

@@ -69,7 +69,7 @@ func TestActiveClientRefusesTheDataConnection(t *testing.T) {
 func TestClientNeverOpensTheDataConnection(t *testing.T) {
 	for _, upload := range []bool{false, true} {
 		t.Run(map[bool]string{false: "download", true: "upload"}[upload], func(t *testing.T) {
-			r := newRig(t, onePort, func(s *settings) { s.limits.DataTimeout = short })
+			r := newRig(t, onePort, func(s *settings) { s.limits.DataTimeout = soon })
 			c := r.session()
 			to := c.epsv()
 			if upload {
@@ -87,7 +87,7 @@ func TestClientNeverOpensTheDataConnection(t *testing.T) {
 
 // Nor does it ask for a file: the port returns all the same.
 func TestClientForgetsItsPort(t *testing.T) {
-	r := newRig(t, onePort, func(s *settings) { s.limits.DataTimeout = short })
+	r := newRig(t, onePort, func(s *settings) { s.limits.DataTimeout = soon })
 	c := r.session()
 	to := c.epsv()
 	wantFree(t, to)
@@ -100,7 +100,7 @@ func TestClientForgetsItsPort(t *testing.T) {
 
 // An upstream in active mode that never dials.
 func TestUpstreamNeverOpensTheDataConnection(t *testing.T) {
-	r := newRig(t, upstreamMode(true), func(s *settings) { s.limits.DataTimeout = short })
+	r := newRig(t, upstreamMode(true), func(s *settings) { s.limits.DataTimeout = soon })
 	r.upstream.on("RETR", func(v *visit, _ string) {
 		v.reply("150 in a minute")
 		v.reply("425 cannot dial")
@@ -148,7 +148,7 @@ func TestHandshakeOnDataFails(t *testing.T) {
 				full := name + map[bool]string{false: " passive", true: " active"}[active] +
 					map[bool]string{false: " download", true: " upload"}[upload]
 				t.Run(full, func(t *testing.T) {
-					r := newRig(t, func(s *settings) { s.limits.DataTimeout = short })
+					r := newRig(t, func(s *settings) { s.limits.DataTimeout = soon })
 					c := r.session()
 					for range map[bool]int{true: 1, false: 2}[strings.HasPrefix(name, "stalls")] {
 						l := c.prepare(active).transfer(map[bool]string{false: "RETR 5000", true: "STOR a"}[upload])
@@ -187,7 +187,7 @@ func TestClientThatNeverResumesUnderRequire(t *testing.T) {
 func TestHandshakeOnControlFails(t *testing.T) {
 	for name, fault := range badHandshakes() {
 		t.Run(name, func(t *testing.T) {
-			r := newRig(t, func(s *settings) { s.limits.LoginTimeout = short })
+			r := newRig(t, func(s *settings) { s.limits.LoginTimeout = soon })
 			c := r.dial()
 			c.do(234, "AUTH TLS")
 			w := &wire{TCPConn: c.tcp}
@@ -226,7 +226,7 @@ func TestEmptyTransfers(t *testing.T) {
 // An upstream that is slow to name its port takes nothing from the client's time,
 // which runs from the reply (RFC 959 §4.1.2).
 func TestUpstreamThatIsSlowToNameItsPort(t *testing.T) {
-	r := newRig(t, func(s *settings) { s.limits.DataTimeout = short })
+	r := newRig(t, func(s *settings) { s.limits.DataTimeout = soon })
 	asked, release := make(chan struct{}), make(chan struct{})
 	r.upstream.on("PASV", func(v *visit, _ string) {
 		close(asked)

@@ -6,7 +6,7 @@ import "testing"
 // takes: reply_timeout is no bound for it. Two sessions, one after the
 // other, are the clock.
 func TestLateReplyDuringALongTransferIsAwaited(t *testing.T) {
-	r := newRig(t, func(s *settings) { s.limits.ReplyTimeout = short })
+	r := newRig(t, func(s *settings) { s.limits.ReplyTimeout = soon })
 	over := make(chan struct{})
 	c := r.session()
 	l := c.transfer("STOR a")
@@ -32,7 +32,7 @@ func TestLateReplyDuringALongTransferIsAwaited(t *testing.T) {
 // not the file, whose rest is under way: neither an unanswered command nor a new
 // one may cut it short. Two other sessions are the clock again.
 func TestFileOutlivesItsUpstreamsFarewell(t *testing.T) {
-	r := newRig(t, func(s *settings) { s.limits.ReplyTimeout = short })
+	r := newRig(t, func(s *settings) { s.limits.ReplyTimeout = soon })
 	over, farewell := make(chan struct{}), make(chan struct{})
 	file := bulk(200_000)
 	r.upstream.on("NOOP", func(*visit, string) {})

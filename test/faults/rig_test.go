@@ -27,9 +27,12 @@ import (
 // patience bounds every wait of a peer. It is reached only by a test that fails.
 const patience = time.Minute
 
-// short is a limit that a test waits for, and long enough for what a session does
-// within it on a busy machine.
+// short is a limit that a test waits for, and within which nothing has to happen.
 const short = 700 * time.Millisecond
+
+// soon is a limit that a test waits for, and long enough for what a session has to
+// do within it on a busy machine.
+const soon = 1500 * time.Millisecond
 
 // settings are what a test may change of its proxy.
 type settings struct {
