@@ -388,15 +388,19 @@ policy "partners" {
     text     = "FTP service"
   }
 
-  # Every limit whose matchers (users, hosts, from) match applies. Sessions and rates
-  # are shared by all sessions that match, the others count in each.
+  # Every limit whose matchers (users, hosts, from) match applies, and the tightest of
+  # each kind is felt. Sessions, rate_up and rate_down are shared by all sessions that
+  # match, the others count in each. A transfer stays in the limits in which it began,
+  # whoever logs in meanwhile.
   limit "partners" {
-    users               = ["partner-*"]
-    sessions            = 4       # logged in at the same time; one more is answered 421
-    rate_up             = "10MiB" # bytes per second that clients send
-    rate_down           = "50MiB" # bytes per second that clients receive
-    transfer_size       = "2GiB"  # a larger one is broken off and answered 552
-    commands_per_second = 20      # faster clients wait
+    users                 = ["partner-*"]
+    sessions              = 4       # logged in at the same time; one more is answered 421
+    rate_up               = "10MiB" # bytes per second that clients send, all together
+    rate_down             = "50MiB" # bytes per second that clients receive, all together
+    rate_up_per_session   = "5MiB"  # the same for each session by itself
+    rate_down_per_session = "20MiB"
+    transfer_size         = "2GiB" # a larger one is broken off and answered 552
+    commands_per_second   = 20     # faster clients wait
   }
 
   test "a partner cannot reach finance" {

@@ -40,6 +40,9 @@ func (s *Settings) summarise(b *strings.Builder, l Listener) {
 	}
 	if p := s.Policy(l.Policy.Name); p != nil {
 		fmt.Fprintf(b, "  policy %s%s\n", p.Name(), map[bool]string{true: ", watching only"}[p.Monitor()])
+		for _, limit := range p.AllLimits() {
+			fmt.Fprintf(b, "    limit %s: %s\n", limit.Name, strings.Join(limit.Bounds(), ", "))
+		}
 	} else {
 		b.WriteString("  no policy: every command that is understood may pass\n")
 	}

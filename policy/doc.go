@@ -49,5 +49,5 @@
 //   - Judge AUTH, PBSZ, PROT, CCC and whatever else the proxy answers itself; see
 //     [Governs].
 //   - Count: the numbers of sessions, bytes and commands that limits bound are
-//     the proxy's.
+//     the proxy's. What shares an account with whom, [Limit] says.
 package policy

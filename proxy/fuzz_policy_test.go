@@ -100,7 +100,7 @@ func laws() [lawKinds]string {
 	}
 }
 
-func compileLaw(f *testing.F, inside string) *policy.Policy {
+func compileLaw(f testing.TB, inside string) *policy.Policy {
 	f.Helper()
 	if inside == "" {
 		return nil

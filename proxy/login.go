@@ -130,6 +130,7 @@ func (s *session) onREIN(ctx context.Context) error {
 	if err := s.flush(); err != nil {
 		return err
 	}
+	defer s.reenlist() // SNI has gone with TLS
 	defer s.security.restart(s.listener.TLS.Mode)
 	if s.client.tls == nil {
 		s.security.forget() // CCC left the data connections private

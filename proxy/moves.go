@@ -37,8 +37,14 @@ func (s *session) transferEvents() <-chan eventKind {
 func (s *session) dropTransfer() {
 	if s.transfer != nil {
 		s.transfer.close()
-		s.transfer = nil
+		s.transferIsOver()
 	}
+}
+
+// transferIsOver forgets the transfer, whose legs have ended or never began.
+func (s *session) transferIsOver() {
+	s.transfer = nil
+	s.policing.quota.end()
 }
 
 // onTransferCommand comes twice: first the legs that we dial are opened, then
@@ -63,7 +69,7 @@ func (s *session) onTransferCommand(ctx context.Context, l *line, d ftpparse.Dir
 	t.start(ctx, spec{
 		command: l.command, upload: d == ftpparse.Upload, private: s.private(),
 		required:   tls.Terminator != nil && tls.Terminator.RequiresResumption(),
-		bounds:     s.policing.quota.bounds(d == ftpparse.Upload),
+		bounds:     s.policing.quota.begin(d == ftpparse.Upload),
 		truncation: tls.Truncation, ended: s.controlEnded(), origin: s.upstream.control.dataOrigin(),
 	}, s.work.Done)
 	s.client.held = l
@@ -189,7 +195,7 @@ func (s *session) settle() {
 	r := closingReply(t.outcome, e.answer)
 	s.logTransfer(t, r)
 	e.conclude(r)
-	s.transfer = nil
+	s.transferIsOver()
 	s.clock.heard()
 }
 

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"slices"
-	"sync"
 	"sync/atomic"
 	"time"
 
@@ -14,128 +13,36 @@ import (
 	"github.com/ftpsproxy/ftpsproxy/policy"
 )
 
-// A tally is what the sessions share to which one limit of a policy applies.
-type tally struct {
-	members  int
-	up, down *rate.Limiter // nil: no rate
-}
-
-// tallyKey names a limit. That of a reloaded policy is the same limit, with the
-// new numbers.
-type tallyKey struct{ policy, limit string }
-
-// tallies hold those tallies that have members.
-type tallies struct {
-	mu     sync.Mutex
-	byName map[tallyKey]*tally
-}
-
-// A joining is what a session wants to be counted in.
-type joining struct {
-	policy string
-	limits []policy.Limit
-	stays  bool // it is there already: no limit turns it away
-}
-
-// swap leaves the limits in old and joins the next, in one step, so that a
-// session is not counted against itself. If one of them has no room, full is its
-// name, and nothing is joined.
-func (t *tallies) swap(old []tallyKey, next joining) (joined []tallyKey, full string) {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	defer t.leave(old) // last: whoever stays in a limit keeps its rate's account
-	if full = t.full(old, next); full != "" && !next.stays {
-		return nil, full
-	}
-	if t.byName == nil {
-		t.byName = map[tallyKey]*tally{}
-	}
-	for _, l := range next.limits {
-		key := tallyKey{next.policy, l.Name}
-		a := t.byName[key]
-		if a == nil {
-			a = &tally{}
-			t.byName[key] = a
-		}
-		a.up, a.down = adjusted(a.up, l.RateUp), adjusted(a.down, l.RateDown)
-		a.members++
-		joined = append(joined, key)
-	}
-	return joined, full
-}
-
-// full finds the first limit without room for a session that leaves old.
-func (t *tallies) full(old []tallyKey, next joining) string {
-	for _, l := range next.limits {
-		key := tallyKey{next.policy, l.Name}
-		a := t.byName[key]
-		if a == nil || l.Sessions == 0 {
-			continue
-		}
-		others := a.members
-		if slices.Contains(old, key) {
-			others--
-		}
-		if others >= l.Sessions {
-			return l.Name
-		}
-	}
-	return ""
-}
-
-func (t *tallies) leave(keys []tallyKey) {
-	for _, key := range keys {
-		if a := t.byName[key]; a != nil {
-			if a.members--; a.members == 0 {
-				delete(t.byName, key)
-			}
-		}
-	}
-}
-
-// adjusted gives a limiter its rate, in bytes per second; 0 takes it away.
-func adjusted(l *rate.Limiter, bytes int64) *rate.Limiter {
-	if bytes == 0 {
-		return nil
-	}
-	burst := int(min(max(bytes/burstsPerSecond, leastBurst), bufferSize))
-	if l == nil {
-		return rate.NewLimiter(rate.Limit(bytes), burst)
-	}
-	l.SetLimit(rate.Limit(bytes))
-	l.SetBurst(burst)
-	return l
-}
-
-const (
-	// burstsPerSecond keeps a limited transfer moving instead of jerking.
-	burstsPerSecond = 8
-	leastBurst      = 1 << 10
-)
-
-// limiters lists the rates of one direction.
-func (t *tallies) limiters(keys []tallyKey, up bool) []*rate.Limiter {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	var list []*rate.Limiter
-	for _, key := range keys {
-		l := t.byName[key].down
-		if up {
-			l = t.byName[key].up
-		}
-		if l != nil {
-			list = append(list, l)
-		}
-	}
-	return list
-}
-
 // quota is what the policy's limits leave one session.
 type quota struct {
 	tallies *tallies
-	joined  []tallyKey
-	size    int64         // of one transfer in bytes; 0: any
-	pace    *rate.Limiter // of commands; nil: any
+	joined  []tallyKey // by the login
+	// kept are those in which the transfer under way began. It stays in them to its
+	// end, whoever logs in meanwhile: "any file transfer in progress is completed
+	// under the old access control parameters" (RFC 959 §4.1.1).
+	kept     []tallyKey
+	accounts map[tallyKey]*accounts // the session's own, by limit
+	own      []tallyKey             // those that apply
+	size     int64                  // of one transfer in bytes; 0: any
+	turns    turns
+}
+
+// turns pace the commands. The limiter outlives the limit: another login does not
+// buy another burst.
+type turns struct {
+	perSecond int64 // 0: any
+	pace      *rate.Limiter
+}
+
+func (t *turns) adjust(perSecond int64) {
+	switch t.perSecond = perSecond; {
+	case perSecond == 0:
+	case t.pace == nil:
+		t.pace = rate.NewLimiter(rate.Limit(perSecond), int(perSecond))
+	default:
+		t.pace.SetLimit(rate.Limit(perSecond))
+		t.pace.SetBurst(int(perSecond))
+	}
 }
 
 // enlist finds out which limits apply from now on, and is refused when one of
@@ -148,7 +55,8 @@ func (s *session) enlist() error {
 }
 
 // reenlist does so for a session that stays, however many the limits allow: at
-// its start, when its user has left, when the policy has changed.
+// its start, when its user has left or its host is another, when the policy has
+// changed.
 func (s *session) reenlist() {
 	if full := s.join(true); full != "" {
 		s.log.Info("more sessions than the policy allows", logError(errors.New("limit "+full)))
@@ -162,8 +70,7 @@ func (s *session) join(stays bool) (full string) {
 	q := &s.policing.quota
 	p := s.policing.current()
 	if p == nil || p.Monitor() {
-		q.leave()
-		return ""
+		return q.join(joining{stays: true}, policy.Limits{})
 	}
 	r := s.request(ftpparse.Command{})
 	r.User = s.account.user // not whom a second USER names before its password
@@ -172,42 +79,91 @@ func (s *session) join(stays bool) (full string) {
 	if s.account.loggedIn {
 		next.limits = limits.Applying
 	}
-	q.joined, full = q.tallies.swap(q.joined, next)
-	q.size = limits.TransferSize.Value
-	if n := limits.CommandsPerSecond.Value; n == 0 {
-		q.pace = nil
-	} else if q.pace == nil || q.pace.Limit() != rate.Limit(n) {
-		q.pace = rate.NewLimiter(rate.Limit(n), int(n))
+	return q.join(next, limits)
+}
+
+func (q *quota) join(next joining, limits policy.Limits) (full string) {
+	if q.tallies == nil {
+		return "" // a session by itself
 	}
+	next.kept = q.kept
+	q.joined, full = q.tallies.swap(q.all(), next)
+	q.size = limits.TransferSize.Value
+	q.turns.adjust(limits.CommandsPerSecond.Value)
+	q.keepAccounts(next.policy, limits.Applying)
 	return full
 }
+
+// keepAccounts finds out which rates the session has by itself. Those that applied
+// to somebody it was before stay until they are even.
+func (q *quota) keepAccounts(name string, applying []policy.Limit) {
+	q.own = nil
+	for _, l := range applying {
+		if l.RateUpPerSession == 0 && l.RateDownPerSession == 0 {
+			continue
+		}
+		if q.accounts == nil {
+			q.accounts = map[tallyKey]*accounts{}
+		}
+		key := tallyKey{name, l.Name}
+		if q.accounts[key] == nil {
+			q.accounts[key] = &accounts{}
+		}
+		q.accounts[key].adjust(l.RateUpPerSession, l.RateDownPerSession)
+		q.own = append(q.own, key)
+	}
+	now := time.Now()
+	for key, a := range q.accounts {
+		if !slices.Contains(q.own, key) && a.even(now) {
+			delete(q.accounts, key)
+		}
+	}
+}
+
+// all are the tallies in which the session is counted, each once.
+func (q *quota) all() []tallyKey { return append(without(q.kept, q.joined), q.joined...) }
 
 // leave gives the session's place in each limit to somebody else.
 func (q *quota) leave() {
 	if q.tallies != nil {
-		q.tallies.swap(q.joined, joining{})
+		q.tallies.swap(q.all(), joining{})
 	}
-	q.joined, q.size, q.pace = nil, 0, nil
+	q.joined, q.kept = nil, nil
 }
 
-// bounds are those of a transfer that begins now.
-func (q *quota) bounds(up bool) bounds {
+// begin is called for a transfer that begins now, and gives its bounds.
+func (q *quota) begin(up bool) bounds {
+	q.end() // there is one at a time
 	b := bounds{size: q.size}
 	if len(q.joined) > 0 {
+		q.kept = q.joined
 		b.rates = q.tallies.limiters(q.joined, up)
+	}
+	for _, key := range q.own {
+		if l := q.accounts[key].of(up); l != nil {
+			b.rates = append(b.rates, l)
+		}
 	}
 	return b
 }
 
+// end is called at the end of a transfer.
+func (q *quota) end() {
+	if gone := without(q.kept, q.joined); len(gone) > 0 {
+		q.tallies.swap(gone, joining{})
+	}
+	q.kept = nil
+}
+
 // paced tells whether the command has to wait for its turn. QUIT, and ABOR during a
-// transfer, never do: they end what costs something. Without a transfer ABOR is a
-// question like others.
+// transfer, never do: they end what costs something. Where the policy denies them
+// they end nothing, and without a transfer ABOR is a question like others.
 func (s *session) paced(l *line) bool {
-	pace, verb := s.policing.quota.pace, l.command.Verb
-	if !l.counted && pace != nil && verb != "QUIT" && (verb != "ABOR" || !s.running()) {
+	t := &s.policing.quota.turns
+	if !l.counted && t.perSecond > 0 && !s.endsSomething(l) {
 		l.counted = true
 		now := time.Now()
-		if delay := pace.ReserveN(now, 1).DelayFrom(now); delay > 0 {
+		if delay := t.pace.ReserveN(now, 1).DelayFrom(now); delay > 0 {
 			l.due = now.Add(delay)
 		}
 	}
@@ -219,6 +175,14 @@ func (s *session) paced(l *line) bool {
 	}
 	l.due = time.Time{}
 	return false
+}
+
+func (s *session) endsSomething(l *line) bool {
+	if l.err != nil || l.command.Verb != "QUIT" && (l.command.Verb != "ABOR" || !s.running()) {
+		return false
+	}
+	p := s.policing.current()
+	return p == nil || s.decide(p, s.request(l.command)).Passes()
 }
 
 // bounds limit one transfer.

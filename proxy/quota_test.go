@@ -104,11 +104,116 @@ func TestRatesAreShared(t *testing.T) {
 	if all.limiters(second, true)[0] != up[0] {
 		t.Error("a second login buys another burst")
 	}
-	// The last one out takes the account along.
-	all.swap(second, joining{})
-	if all.limiters(join(nil, slow), true)[0] == up[0] {
-		t.Error("an account outlives its sessions")
+}
+
+// Whoever comes back finds the account as it was left, until it is even: else one
+// more login would be one more burst.
+func TestDebtsOutliveTheirSessions(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var all tallies
+		slow := joining{policy: "p", limits: []policy.Limit{{Name: "slow", RateUp: 100, RateDown: 100}}}
+		visit := func(bytes int) *rate.Limiter {
+			keys, _ := all.swap(nil, slow)
+			l := all.limiters(keys, false)[0]
+			l.AllowN(time.Now(), bytes)
+			all.swap(keys, joining{})
+			return l
+		}
+		first := visit(500)
+		<-time.After(4 * time.Second)
+		if visit(0) != first {
+			t.Error("a second login buys another burst")
+		}
+		<-time.After(2 * time.Second)
+		if second := visit(0); second != first || len(all.byName) != 0 {
+			t.Errorf("an even account is kept: %+v", all.byName)
+		}
+		if visit(0) == first {
+			t.Error("an account that has gone is back")
+		}
+	})
+}
+
+// A transfer stays in the limits in which it began, whoever logs in meanwhile: else
+// two users would make one rate two, and one session two.
+func TestTransfersStayInTheirLimits(t *testing.T) {
+	var all tallies
+	anna := policy.Limits{Applying: []policy.Limit{{Name: "anna", Sessions: 1, RateUp: 100, RateUpPerSession: 50}}}
+	bert := policy.Limits{Applying: []policy.Limit{{Name: "bert", Sessions: 1}}}
+	as := func(l policy.Limits) joining { return joining{policy: "p", limits: l.Applying} }
+	q, other := quota{tallies: &all}, quota{tallies: &all}
+	join := func(q *quota, l policy.Limits) string { return q.join(as(l), l) }
+
+	join(&q, anna)
+	rates := q.begin(true).rates
+	for _, l := range []policy.Limits{bert, bert, anna, bert} {
+		if full := join(&q, l); full != "" || all.members("anna") != 1 {
+			t.Fatalf("%q, %d members", full, all.members("anna"))
+		}
 	}
+	if full := join(&other, anna); full != "anna" {
+		t.Error("there are two of anna")
+	}
+	join(&q, anna)
+	if again := q.begin(true).rates; len(rates) != 2 || again[0] != rates[0] {
+		t.Errorf("%v, then %v", rates, again)
+	}
+	join(&q, bert)
+	q.end()
+	if all.members("anna") != 0 || all.members("bert") != 1 {
+		t.Errorf("%+v", all.byName)
+	}
+	if full := join(&other, anna); full != "" {
+		t.Error("the transfer is over, and anna is not let in")
+	}
+	// One that is turned away while its transfer runs still is where that began.
+	join(&q, bert)
+	q.begin(true)
+	if full := join(&q, anna); full != "anna" || all.members("bert") != 1 || all.members("anna") != 1 {
+		t.Errorf("%q, %+v", full, all.byName)
+	}
+	q.leave()
+	other.leave()
+	if len(all.byName) != 0 {
+		t.Errorf("%+v", all.byName)
+	}
+}
+
+// Each session has its own account of each limit that gives it one, and keeps it
+// until it is even.
+func TestSessionsHaveAccountsOfTheirOwn(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var all tallies
+		limits := func(list ...policy.Limit) policy.Limits { return policy.Limits{Applying: list} }
+		wide := policy.Limit{Name: "wide", RateDownPerSession: 1 << 20}
+		tight := policy.Limit{Name: "tight", RateDownPerSession: 100, RateUp: 7}
+		q, other := quota{tallies: &all}, quota{tallies: &all}
+		for _, q := range []*quota{&q, &other} {
+			q.join(joining{policy: "p"}, limits(wide, tight))
+			if up := q.begin(true).rates; up != nil {
+				t.Errorf("uploads are limited: %v", up)
+			}
+		}
+		mine, others := q.begin(false).rates, other.begin(false).rates
+		if len(mine) != 2 || len(others) != 2 || mine[0] == others[0] || mine[1] == others[1] {
+			t.Fatalf("%v and %v", mine, others)
+		}
+		mine[1].AllowN(time.Now(), 1000)
+		q.join(joining{policy: "p"}, limits(wide))
+		if left := q.begin(false).rates; len(left) != 1 || left[0] != mine[0] {
+			t.Errorf("%v", left)
+		}
+		tight.RateDownPerSession = 200
+		q.join(joining{policy: "p"}, limits(tight))
+		if again := q.begin(false).rates; len(again) != 1 || again[0] != mine[1] || mine[1].Limit() != 200 {
+			t.Errorf("another login has bought another burst, or the new number does not count: %v", again)
+		}
+		<-time.After(10 * time.Second)
+		q.join(joining{policy: "p"}, limits())
+		if len(q.accounts) != 0 || q.begin(false).rates != nil {
+			t.Errorf("%+v", q.accounts)
+		}
+	})
 }
 
 func TestChunksAreNoLargerThanABurst(t *testing.T) {
@@ -230,15 +335,22 @@ func TestPumpStopsAtTheSize(t *testing.T) {
 }
 
 // Commands wait for their turn, each once. QUIT does not, nor does ABOR when there
-// is something to abort.
+// is something to abort, unless they are denied.
 func TestPace(t *testing.T) {
+	s := ruledSession(t, `
+  default = "allow"
+  rule "stay" {
+    users    = ["captive"]
+    commands = ["QUIT", "ABOR"]
+    action   = "deny"
+  }
+`)
 	synctest.Test(t, func(t *testing.T) {
-		s := &session{}
 		given := func(verb string) *line { return &line{command: ftpparse.Command{Verb: verb}} }
 		if s.paced(given("NOOP")) {
 			t.Error("without a limit")
 		}
-		s.policing.quota.pace = rate.NewLimiter(2, 2)
+		s.policing.quota.turns.adjust(2)
 		for range 2 {
 			if s.paced(given("NOOP")) {
 				t.Error("the first two need not wait")
@@ -253,13 +365,51 @@ func TestPace(t *testing.T) {
 		if s.paced(given("ABOR")) || s.paced(given("QUIT")) {
 			t.Error("ABOR or QUIT waits")
 		}
-		s.transfer = nil
+		s.account.user = "captive"
+		if !s.paced(given("ABOR")) || !s.paced(given("QUIT")) {
+			t.Error("what is denied costs nothing")
+		}
+		s.account.user, s.transfer = "anna", nil
 		<-time.After(time.Until(late.due))
 		if first, again := s.paced(late), s.paced(late); first || again {
 			t.Error("it waits longer than it has to")
 		}
 		if !s.paced(given("ABOR")) {
 			t.Error("ABOR costs nothing")
+		}
+		// A line that is no command is one all the same.
+		if !s.paced(&line{command: ftpparse.Command{Verb: "QUIT"}, err: ftpparse.ErrLineTooLong}) {
+			t.Error("a faulty line costs nothing")
+		}
+	})
+}
+
+// ruledSession is one that has logged in and has a policy.
+func ruledSession(t *testing.T, inside string) *session {
+	t.Helper()
+	p := compileLaw(t, inside)
+	near, _ := tcpPair(t)
+	server := newServer(t, twoListeners(t))
+	s := server.newSession(server.listeners[0].settings.Load(), near)
+	s.phase = phaseReady
+	s.policing.current = func() *policy.Policy { return p }
+	return s
+}
+
+// Another login with another limit does not buy another burst, neither by way of
+// one without a limit.
+func TestTurnsOutliveTheirLimits(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var turns turns
+		turns.adjust(5)
+		for range 5 {
+			turns.pace.Reserve()
+		}
+		for _, n := range []int64{7, 0, 5, 0, 9} {
+			turns.adjust(n)
+		}
+		if r := turns.pace.Reserve(); r.Delay() == 0 || turns.pace.Burst() != 9 || turns.pace.Limit() != 9 {
+			t.Errorf("delay %s, burst %d, limit %v", r.Delay(), turns.pace.Burst(), turns.pace.Limit())
 		}
 	})
 }

@@ -145,6 +145,7 @@ func (s *session) onAUTH(ctx context.Context, c ftpparse.Command) error {
 		return err
 	}
 	s.account.host = s.hostAfterTLS()
+	s.reenlist() // the host may be another: SNI has named one
 	s.security.restart(TLSExplicit)
 	if mechanism == ftpparse.MechanismSSL {
 		s.security.level = ftpparse.ProtectionPrivate
@@ -250,6 +251,7 @@ func (s *session) onHOST(c ftpparse.Command) {
 		s.answer(ftpparse.NewReply(504, "No such host here."))
 	default:
 		s.account.host = host
+		s.reenlist()
 		s.answer(ftpparse.NewReply(220, "Host accepted."))
 	}
 }

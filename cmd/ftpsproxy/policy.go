@@ -146,7 +146,8 @@ func policyExplainCommand() *cobra.Command {
 		Use:   "explain --config FILE --policy NAME [flags] 'COMMAND'",
 		Short: "Show how a policy decides about one command",
 		Long: `Explain prints how the command is read, each rule that was considered with the
-matcher that failed, and the decision with its place. Nothing is sent anywhere.
+matcher that failed, the decision with its place, and the limits that apply to the
+session. Nothing is sent anywhere.
 The exit status is 0 whatever the decision.`,
 		Example: `  ftpsproxy policy explain --config ftpsproxy.hcl --policy partners \
       --user partner-7 --from 198.51.100.4 'STOR /finance/a.csv'`,
@@ -192,7 +193,7 @@ func (q *question) explain(w io.Writer, command string) error {
 		_, err = fmt.Fprintf(w, "%s is not the policy's to judge: the proxy answers it itself, by the listener's settings.\n", verb)
 		return err
 	}
-	_, err = io.WriteString(w, explanation(q.request, p.Explain(q.request)))
+	_, err = io.WriteString(w, explanation(q.request, p.Explain(q.request))+limits(p, q.request))
 	return err
 }
 
@@ -260,6 +261,24 @@ func explanation(r policy.Request, e policy.Explanation) string {
 		b.WriteString("\nmode is monitor: it is logged and passes")
 	}
 	b.WriteString("\n")
+	return b.String()
+}
+
+// limits tells which limits apply to the session; "" when none does.
+func limits(p *policy.Policy, r policy.Request) string {
+	applying := p.Limits(r).Applying
+	if len(applying) == 0 {
+		return ""
+	}
+	var b strings.Builder
+	b.WriteString("\nlimits of this session")
+	if p.Monitor() {
+		b.WriteString(" (not in force: mode is monitor)")
+	}
+	b.WriteString("\n")
+	for _, l := range applying {
+		fmt.Fprintf(&b, "  %s: limit %q: %s\n", where(l.At), l.Name, strings.Join(l.Bounds(), ", "))
+	}
 	return b.String()
 }
 

@@ -220,6 +220,43 @@ func TestPolicyExplainSaysThatAPolicyOnlyWatches(t *testing.T) {
 	}
 }
 
+// Of the limits, those are shown that apply to the session.
+func TestPolicyExplainShowsTheLimits(t *testing.T) {
+	const inside = `
+  limit "partners" {
+    users                 = ["partner-*"]
+    sessions              = 4
+    rate_up               = "10MiB"
+    rate_up_per_session   = "1MiB"
+    rate_down_per_session = 1000
+  }
+  limit "others" {
+    users               = ["guest"]
+    commands_per_second = 5
+  }
+`
+	config := withPolicy(t, inside)
+	r := explain(t, config, map[string]string{"--user": "partner-7"}, "NOOP")
+	want := fmt.Sprintf(`
+limits of this session
+  %s: limit "partners": 4 sessions, 10MiB/s up, 1MiB/s up in each session, 1000B/s down in each session
+`, lineOf(t, config, `limit "partners"`))
+	if r.status != 0 || !strings.HasSuffix(r.stdout, want) {
+		t.Errorf("status %d\n%s%s\nwant\n%s", r.status, r.stdout, r.stderr, want)
+	}
+	if r := explain(t, config, map[string]string{"--user": "anna"}, "NOOP"); strings.Contains(r.stdout, "limit") {
+		t.Errorf("nothing limits anna:\n%s", r.stdout)
+	}
+	r = explain(t, withPolicy(t, "  mode = \"monitor\"\n"+inside), map[string]string{"--user": "guest"}, "NOOP")
+	if !strings.Contains(r.stdout, "limits of this session (not in force: mode is monitor)\n") || !strings.Contains(r.stdout, `limit "others": 5 commands/s in each session`) {
+		t.Errorf("%s%s", r.stdout, r.stderr)
+	}
+	r = execute(t, "check", "--config", config)
+	if !strings.Contains(r.stdout, "    limit partners: 4 sessions, 10MiB/s up,") || !strings.Contains(r.stdout, "    limit others: 5 commands/s in each session\n") {
+		t.Errorf("check says\n%s%s", r.stdout, r.stderr)
+	}
+}
+
 // A mistake is one sentence, and nothing is explained.
 func TestPolicyExplainRefusesMistakes(t *testing.T) {
 	config := withPolicy(t, partnersPolicy)

@@ -10,5 +10,9 @@ policy "p" {
     sessions = "4"
     rate     = "1MiB"
     rate_up  = "99999999999TiB"
+
+    rate_up_per_session   = "0B"
+    rate_down_per_session = "1MiB/s"
+    rate_per_session      = "1MiB"
   }
 }

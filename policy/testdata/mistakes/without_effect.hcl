@@ -64,4 +64,15 @@ policy "p" {
   limit "nothing" {
     users = ["a"]
   }
+  limit "session rates" {
+    rate_up               = "1MiB"
+    rate_up_per_session   = "1MiB"
+    rate_down             = "1MiB"
+    rate_down_per_session = "2MiB"
+  }
+  limit "sensible" {
+    rate_up               = "1MiB"
+    rate_up_per_session   = "1023KiB"
+    rate_down_per_session = "2MiB"
+  }
 }
