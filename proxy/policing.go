@@ -17,7 +17,7 @@ import (
 // policing is where a session stands with its listener's policy.
 type policing struct {
 	current  func() *policy.Policy // the one in force now: reloads change it
-	latest   *policy.Policy        // the one that was asked last
+	latest   *policy.Policy        // the one whose limits are in force
 	place    place
 	renaming *policy.Source // what RNFR named, while RNTO may follow
 	owed     bool           // the upstream has a RNFR and no RNTO since
@@ -61,7 +61,6 @@ func (s *session) police(l *line) (passes bool, err error) {
 	}
 	p := s.policing.current()
 	if p != s.policing.latest {
-		s.policing.latest = p
 		s.reenlist()
 	}
 	if p == nil { // nobody follows what passes from here on

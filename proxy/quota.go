@@ -69,6 +69,7 @@ func (s *session) reenlist() {
 func (s *session) join(stays bool) (full string) {
 	q := &s.policing.quota
 	p := s.policing.current()
+	s.policing.latest = p
 	if p == nil || p.Monitor() {
 		return q.join(joining{stays: true}, policy.Limits{})
 	}

@@ -235,15 +235,7 @@ func TestRateIsShared(t *testing.T) {
 	r := newRig(t, governed(t, trickle), func(s *settings) { s.ports = 4 })
 	first, second := r.session(), r.session()
 	first.downloads(1024)
-	l := second.transfer("RETR 30000000") // more than sockets hold
-	l.handshake()
-	r.wantRoom("bert", true).downloads(50_000)
-	second.say("ABOR")
-	second.hear(426)
-	second.hear(226)
-	if n, err := io.Copy(io.Discard, l); n != 0 || err == nil || isTimeout(err) {
-		t.Errorf("%d bytes came, then %v", n, err)
-	}
+	r.nothingComes(second, r.wantRoom("bert", true))
 	// Up and down are two accounts.
 	second.uploads(1000)
 	r.govern("")
