@@ -67,7 +67,7 @@ func (s *session) onPlain(c ftpparse.Command) error {
 	e := &exchange{command: c}
 	switch c.Verb {
 	case "REST":
-		s.upstream.restart = true
+		return s.onREST(c)
 	case "RNTO":
 		s.policing.owed = false
 	case "RNFR":

@@ -19,7 +19,8 @@
 //     phase.go and clock.go beside it
 //   - exchange.go: the queue of outstanding commands, without any I/O
 //   - dispatch.go: what becomes of each verb; then the verbs in their groups:
-//     login.go, certified.go (logins by certificate), security.go, features.go, address.go, moves.go
+//     login.go, certified.go (logins by certificate), security.go, features.go, address.go,
+//     moves.go, restart.go
 //   - policing.go, quota.go, tally.go: what the policy is asked, and what its limits
 //     leave a session and those who share them
 //   - transfer.go, carriage.go, leg.go, prover.go, pump.go, wire.go: a transfer, how its

@@ -17,8 +17,7 @@ type upstreamLink struct {
 	// is unanswered (PASV, PORT, PROT, PWD, a login by certificate). It may have to be
 	// asked again in another form, or decides what comes next: nothing follows it yet.
 	translating bool
-	// restart: REST was relayed and no transfer command since.
-	restart bool
+	restart     restarting
 	// late: a transfer was given up without its final reply, which may still come
 	// as long as no other transfer command is sent.
 	late            bool

@@ -59,7 +59,11 @@ func (s *session) onTransferCommand(ctx context.Context, l *line, d ftpparse.Dir
 		s.log.Info("transfer not opened", logCommand(l.command), logError(t.outcome.err))
 		return s.refuseTransfer(openFailure(t.outcome.err))
 	case t.owner.open:
-		s.upstream.restart, s.upstream.late = false, false
+		s.upstream.late = false
+		if err := s.undoRestart(); err != nil {
+			return err
+		}
+		s.upstream.restart.pending = nil
 		t.owner.sent = &exchange{command: l.command, transfer: t, onReply: s.onTransferReply}
 		return s.ask(t.owner.sent)
 	case tls.Mode != TLSOff && tls.Data == Require && !s.private():
@@ -92,12 +96,8 @@ func (s *session) controlEnded() func(side) bool {
 // REST that was meant for it must not apply to the next one.
 func (s *session) refuseTransfer(r ftpparse.Reply) error {
 	s.dropTransfer()
-	if s.upstream.restart {
-		s.upstream.restart = false
-		err := s.ask(&exchange{command: ftpparse.Command{Verb: "REST", Argument: "0", Space: true}, onReply: swallow})
-		if err != nil {
-			return err
-		}
+	if err := s.dropRestart(); err != nil {
+		return err
 	}
 	s.answer(r)
 	return nil

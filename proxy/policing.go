@@ -215,7 +215,7 @@ func mayMove(verb string) bool {
 // RNFR and what follows them: a policy that arrives just there decides without.
 func (s *session) mustAskDirectory(p *policy.Policy, c ftpparse.Command) bool {
 	return s.phase == phaseReady && !s.policing.place.current &&
-		(!s.upstream.restart || s.policing.apart) && s.policing.renaming == nil &&
+		(s.upstream.restart.pending == nil || s.policing.apart) && s.policing.renaming == nil &&
 		c.Verb != "ABOR" && c.Verb != "QUIT" && !s.isProgressCheck(c) &&
 		p.NeedsDirectory(s.request(c))
 }
