@@ -37,9 +37,10 @@ type ACME struct {
 
 // lifecycle is what runs between Start and Close.
 type lifecycle struct {
-	cancel  context.CancelFunc
-	running sync.WaitGroup
-	release func() // gives up answering challenges
+	cancel   context.CancelFunc
+	running  sync.WaitGroup
+	release  func()        // gives up answering challenges
+	patience time.Duration // of Close
 }
 
 // ACMEEnvironment is what the process has once and lends to each ACME.
@@ -61,6 +62,7 @@ const (
 	ACMEStep     ACMEKind = iota // an order has come so far
 	ACMEReplaced                 // another certificate is served from now on, or the first
 	ACMEFailed                   // an attempt has failed; another will follow
+	ACMEWarned                   // something else that somebody has to look at
 )
 
 // An ACMEEvent is one thing that happened to the certificate for Name.
@@ -76,6 +78,10 @@ const (
 	acmeInterval = time.Minute
 	// acmeTimeout bounds an order's waiting for the authority.
 	acmeTimeout = 5 * time.Minute
+	// closePatience bounds Close. Whatever is given up ends sooner than that,
+	// records of challenges included, but for questions about revocation, which
+	// certmagic asks without a context and for 30 seconds.
+	closePatience = lastMoments + 2*time.Second
 )
 
 // NewACME checks the settings; it opens and starts nothing.
@@ -87,6 +93,7 @@ func NewACME(cfg ACMEConfig, env ACMEEnvironment) (*ACME, error) {
 		return nil, errors.New("ACME settings: storage and challenges are missing")
 	}
 	a := &ACME{cfg: cfg, env: env, every: acmeInterval, pause: acmePause}
+	a.patience = closePatience
 	names, err := canonicalNames(cfg.Names)
 	if err != nil {
 		return nil, fmt.Errorf("ACME settings: %w", err)
@@ -163,19 +170,36 @@ func (a *ACME) Start(ctx context.Context) error {
 	return nil
 }
 
-// Close ends what Start began and waits for it. An order under way is given up.
-// Certificates are still served.
+// Close ends what Start began and waits for it, but only for some seconds: what
+// has not ended by then is reported, and ends by itself. An order under way is
+// given up. Certificates are still served.
 func (a *ACME) Close() {
 	if a.cancel == nil {
 		return
 	}
 	a.cancel()
-	a.running.Wait()
+	ended := make(chan struct{})
+	go a.await(ended)
+	select {
+	case <-ended:
+	case <-time.After(a.patience):
+		for _, k := range a.stewards {
+			if doing := k.unended(); doing != "" {
+				k.observe(ACMEWarned, "not waited for any longer: "+doing)
+			}
+		}
+	}
 	a.release()
 	for _, k := range a.stewards {
 		k.close()
 	}
 	a.cancel = nil
+}
+
+// await closes ended once all stewards have ended.
+func (a *ACME) await(ended chan<- struct{}) {
+	a.running.Wait()
+	close(ended)
 }
 
 // Status tells, for each name, what is served and what is being waited for. It
@@ -242,7 +266,7 @@ func (a *ACME) issuer(k *steward, config *certmagic.Config, address string) *cer
 	}
 	switch host, port, err := net.SplitHostPort(address); {
 	case a.cfg.Challenge == DNS01:
-		template.DNS01Solver = named{a.cfg.DNS}
+		template.DNS01Solver = named{a.cfg.DNS, k}
 	case err == nil:
 		// certmagic finds this address taken, by us, and leaves it at that.
 		template.ListenHost = host
@@ -253,7 +277,19 @@ func (a *ACME) issuer(k *steward, config *certmagic.Config, address string) *cer
 }
 
 // named keeps certmagic from seeing more of a solver than it is asked for.
-type named struct{ acmez.Solver }
+type named struct {
+	acmez.Solver
+	steward *steward
+}
+
+// CleanUp implements [acmez.Solver]. Nobody else tells of a record that stays.
+func (n named) CleanUp(ctx context.Context, c acmeChallenge) error {
+	err := n.Solver.CleanUp(ctx, c)
+	if err != nil {
+		n.steward.observe(ACMEWarned, oneLine(err.Error()))
+	}
+	return err
+}
 
 // Wait implements [acmez.Waiter].
 func (n named) Wait(ctx context.Context, c acmeChallenge) error {

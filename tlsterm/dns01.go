@@ -2,6 +2,7 @@ package tlsterm
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"strings"
 	"time"
@@ -17,6 +18,9 @@ const (
 	dnsPatience = 2 * time.Minute
 	// dnsPause lies between two looks whether it has.
 	dnsPause = time.Second
+	// lastMoments is what is left for taking records out again once the program
+	// has been told to stop.
+	lastMoments = 3 * time.Second
 )
 
 // A solverError says what could not be done to the record of a challenge. It
@@ -39,8 +43,54 @@ func challengeRecord(c acmeChallenge) (owner, text string) {
 	return dns.Fqdn(strings.ToLower(c.DNS01TXTRecordName())), c.DNS01KeyAuthorization()
 }
 
-// cleanupContext outlives an order that was given up: the record must go all the
-// same.
-func cleanupContext(ctx context.Context) (context.Context, context.CancelFunc) {
-	return context.WithTimeout(context.WithoutCancel(ctx), dnsTimeout)
+// errHurried ends what would go on after the program was told to stop.
+var errHurried = errors.New("given up, since the program has been told to stop")
+
+// orderKey finds the context of an order in that of a cleanup, from which
+// certmagic takes away that the order has ended.
+type orderKey struct{}
+
+func orderContext(ctx context.Context) context.Context {
+	return context.WithValue(ctx, orderKey{}, ctx)
+}
+
+// cleanupContext is for taking a record out, for which there is patience. It
+// outlives an order that was given up: the record must go all the same. But then
+// somebody waits for the end, and nobody waits for long.
+func cleanupContext(ctx context.Context, patience time.Duration) (context.Context, context.CancelFunc) {
+	order, ok := ctx.Value(orderKey{}).(context.Context)
+	if !ok {
+		order = ctx
+	}
+	cleaning, end := context.WithCancelCause(context.WithoutCancel(ctx))
+	late := time.AfterFunc(patience, func() { end(context.DeadlineExceeded) })
+	stop := context.AfterFunc(order, func() {
+		select {
+		case <-time.After(lastMoments):
+			end(errHurried)
+		case <-cleaning.Done():
+		}
+	})
+	return cleaning, func() {
+		stop()
+		late.Stop()
+		end(context.Canceled)
+	}
+}
+
+// askServer asks a name server. The library minds the deadline of ctx, but not its
+// end.
+func askServer(ctx context.Context, client *dns.Client, m *dns.Msg, server string) (*dns.Msg, error) {
+	conn, err := client.DialContext(ctx, server)
+	if err != nil {
+		return nil, err
+	}
+	defer conn.Close()
+	stop := context.AfterFunc(ctx, func() { _ = conn.Close() })
+	defer stop()
+	reply, _, err := client.ExchangeWithConnContext(ctx, m, conn)
+	if err != nil && ctx.Err() != nil {
+		err = context.Cause(ctx)
+	}
+	return reply, err
 }

@@ -34,7 +34,9 @@ func (s execSolver) Present(ctx context.Context, c acmeChallenge) error {
 
 // CleanUp implements [acmez.Solver].
 func (s execSolver) CleanUp(ctx context.Context, c acmeChallenge) error {
-	return s.run(context.WithoutCancel(ctx), "cleanup", c)
+	ctx, cancel := cleanupContext(ctx, dnsPatience)
+	defer cancel()
+	return s.run(ctx, "cleanup", c)
 }
 
 func (s execSolver) run(ctx context.Context, action string, c acmeChallenge) error {

@@ -63,7 +63,7 @@ func (s webhookSolver) Present(ctx context.Context, c acmeChallenge) error {
 
 // CleanUp implements [acmez.Solver].
 func (s webhookSolver) CleanUp(ctx context.Context, c acmeChallenge) error {
-	ctx, cancel := cleanupContext(ctx)
+	ctx, cancel := cleanupContext(ctx, dnsTimeout)
 	defer cancel()
 	return s.post(ctx, "cleanup", c)
 }

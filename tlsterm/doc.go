@@ -43,5 +43,6 @@
 // an observer. Handshakes open no connection and close none: whoever passes a
 // connection in keeps it, also when a handshake fails. No goroutine outlives the
 // call that started it, save those between Start and Close of an ACME, which
-// Close awaits, and one that certmagic keeps for each account it orders with.
+// Close awaits as long as it can, and one that certmagic keeps for each account it
+// orders with.
 package tlsterm

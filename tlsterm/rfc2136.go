@@ -83,7 +83,7 @@ func (r *RFC2136) Present(ctx context.Context, c acmeChallenge) error {
 
 // CleanUp implements [acmez.Solver].
 func (r *RFC2136) CleanUp(ctx context.Context, c acmeChallenge) error {
-	ctx, cancel := cleanupContext(ctx)
+	ctx, cancel := cleanupContext(ctx, dnsTimeout)
 	defer cancel()
 	return r.update(ctx, "remove", c, (*dns.Msg).Remove)
 }
@@ -102,12 +102,12 @@ func (r *RFC2136) update(ctx context.Context, what string, c acmeChallenge, chan
 		Hdr: dns.RR_Header{Name: owner, Rrtype: dns.TypeTXT, Class: dns.ClassINET, Ttl: recordTTL},
 		Txt: []string{text},
 	}})
-	client := dns.Client{Net: "tcp", Timeout: dnsTimeout}
+	client := &dns.Client{Net: "tcp", Timeout: dnsTimeout}
 	if r.KeyName != "" {
 		client.TsigSecret = map[string]string{dns.Fqdn(r.KeyName): r.Key.Reveal()}
 		m.SetTsig(dns.Fqdn(r.KeyName), dns.Fqdn(r.KeyAlgorithm), 300, time.Now().Unix())
 	}
-	reply, _, err := client.ExchangeContext(ctx, m, r.Server)
+	reply, err := askServer(ctx, client, m, r.Server)
 	switch {
 	case reply != nil && reply.Rcode != dns.RcodeSuccess: // signed or not, it is a refusal
 		return fail(r.refusal(reply))
@@ -222,7 +222,5 @@ func (r *RFC2136) ask(ctx context.Context, server, name string, kind uint16) (*d
 	m := new(dns.Msg)
 	m.SetQuestion(dns.Fqdn(name), kind)
 	m.RecursionDesired = false
-	client := dns.Client{Net: "tcp", Timeout: 5 * time.Second}
-	reply, _, err := client.ExchangeContext(ctx, m, server)
-	return reply, err
+	return askServer(ctx, &dns.Client{Net: "tcp", Timeout: 5 * time.Second}, m, server)
 }

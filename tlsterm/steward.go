@@ -2,6 +2,7 @@ package tlsterm
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"crypto/tls"
 	"net/http"
@@ -22,6 +23,7 @@ type steward struct {
 	magic atomic.Pointer[magic] // from open on
 
 	served  atomic.Pointer[tls.Certificate]
+	ended   atomic.Bool // run has returned
 	mu      sync.Mutex
 	attempt attempts
 }
@@ -109,6 +111,7 @@ func (k *steward) load(ctx context.Context) error {
 
 // run looks at the certificate now and then until ctx ends.
 func (k *steward) run(ctx context.Context) {
+	defer k.ended.Store(true)
 	for {
 		select {
 		case <-time.After(k.look(ctx)):
@@ -135,6 +138,14 @@ func (k *steward) look(ctx context.Context) time.Duration {
 	return min(k.acme.every, max(time.Until(k.progress().next), k.shortest()))
 }
 
+// unended says what still goes on after run was told to end; "": nothing.
+func (k *steward) unended() string {
+	if k.ended.Load() {
+		return ""
+	}
+	return cmp.Or(k.progress().step, "a look at the certificate")
+}
+
 // shortest keeps a pause of nothing from becoming a busy loop.
 func (k *steward) shortest() time.Duration { return min(k.acme.every, time.Second) }
 
@@ -146,7 +157,7 @@ func (k *steward) round(ctx context.Context, failed int) error {
 		return err
 	}
 	// After failures the issuer turns to the authority's test directory first.
-	ctx = context.WithValue(ctx, certmagic.AttemptsCtxKey, &failed)
+	ctx = context.WithValue(orderContext(ctx), certmagic.AttemptsCtxKey, &failed)
 	m := k.magic.Load()
 	defer m.cache.RemoveManaged([]certmagic.SubjectIssuer{{Subject: k.name}})
 	// Not ManageAsync: its goroutines would be nobody's.
@@ -161,7 +172,7 @@ func (k *steward) round(ctx context.Context, failed int) error {
 
 // obtainNow orders whether or not it is due.
 func (k *steward) obtainNow(ctx context.Context) error {
-	if err := k.magic.Load().config.RenewCertSync(ctx, k.name, true); err != nil {
+	if err := k.magic.Load().config.RenewCertSync(orderContext(ctx), k.name, true); err != nil {
 		return errorText(k.explain(err))
 	}
 	return k.load(ctx)

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"sync"
 	"time"
 
 	"go.uber.org/zap"
@@ -20,6 +21,7 @@ type orders struct {
 	challenges tlsterm.Challenges
 	running    []configs.Ordered
 	reminded   time.Time
+	closing    sync.WaitGroup
 }
 
 func (o *orders) environment() configs.Environment {
@@ -37,6 +39,8 @@ func (o *orders) observe(certificate string, e tlsterm.ACMEEvent) {
 		o.log.Warn("certificate not obtained", append(fields, zap.String("error", e.Text))...)
 	case tlsterm.ACMEStep:
 		o.log.Debug("certificate ordered", append(fields, zap.String("state", e.Text))...)
+	case tlsterm.ACMEWarned:
+		o.log.Warn("certificate order", append(fields, zap.String("error", e.Text))...)
 	}
 }
 
@@ -45,7 +49,7 @@ func (o *orders) observe(certificate string, e tlsterm.ACMEEvent) {
 func (o *orders) start(ctx context.Context, ordered []configs.Ordered) error {
 	for i, a := range ordered {
 		if err := a.ACME.Start(ctx); err != nil {
-			closeAll(ordered[:i])
+			o.drop(ordered[:i])
 			return err
 		}
 	}
@@ -55,14 +59,25 @@ func (o *orders) start(ctx context.Context, ordered []configs.Ordered) error {
 // follow ends what the configuration before has started. What both have in
 // common was never interrupted: the storage and the addresses are shared.
 func (o *orders) follow(ordered []configs.Ordered) {
-	closeAll(o.running)
+	o.drop(o.running)
 	o.running = ordered
 }
 
-func closeAll(ordered []configs.Ordered) {
+// drop ends all at once and waits for none: signals must be obeyed, whatever a
+// program or a web service is doing that was asked for a record.
+func (o *orders) drop(ordered []configs.Ordered) {
 	for _, a := range ordered {
-		a.ACME.Close()
+		o.closing.Go(a.ACME.Close)
 	}
+}
+
+// stop begins to end everything; certificates are still served.
+func (o *orders) stop() { o.follow(nil) }
+
+// end returns when everything has ended.
+func (o *orders) end() {
+	o.stop()
+	o.closing.Wait()
 }
 
 // look reminds now and then of certificates that are not there yet.

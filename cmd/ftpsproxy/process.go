@@ -29,6 +29,8 @@ type process struct {
 	reload func()
 	// look, if set, is called now and then to look for new certificates.
 	look func()
+	// stopping, if set, is called when draining begins, and must not wait.
+	stopping func()
 }
 
 // lookInterval is how long a renewed certificate may lie there unnoticed.
@@ -97,6 +99,9 @@ func (p process) obey(ctx context.Context, drain func(), signals <-chan os.Signa
 				return errCut
 			default:
 				drain()
+				if p.stopping != nil {
+					p.stopping()
+				}
 			}
 		}
 	}

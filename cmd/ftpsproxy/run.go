@@ -119,7 +119,7 @@ func run(ctx context.Context, load loadFunc) error {
 		return err
 	}
 	o.log, o.reminded = logging.Logger, time.Now()
-	defer o.follow(nil)
+	defer o.end()
 	w := watcher{log: logging.Logger, watched: built.Watch}
 	r := reloader{load: load, server: server, logging: logging, log: settings.Log, watcher: &w, orders: &o}
 	look := func() {
@@ -134,7 +134,10 @@ func run(ctx context.Context, load loadFunc) error {
 		o.follow(built.ACME)
 		return nil
 	}
-	return process{server: server, log: logging.Logger, begin: begin, announce: printListeners, reload: r.reload, look: look}.run(ctx)
+	return process{
+		server: server, log: logging.Logger, begin: begin, announce: printListeners,
+		reload: r.reload, look: look, stopping: o.stop,
+	}.run(ctx)
 }
 
 func build(load loadFunc, env configs.Environment) (*configs.Settings, configs.Built, error) {
@@ -193,7 +196,7 @@ func (r *reloader) apply() error {
 		return err
 	}
 	if err := r.server.Reload(built.Proxy); err != nil {
-		closeAll(built.ACME)
+		r.orders.drop(built.ACME)
 		return err
 	}
 	r.orders.follow(built.ACME)
