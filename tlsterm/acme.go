@@ -41,6 +41,7 @@ type lifecycle struct {
 	running  sync.WaitGroup
 	release  func()        // gives up answering challenges
 	patience time.Duration // of Close
+	limit    time.Duration // of one attempt
 }
 
 // ACMEEnvironment is what the process has once and lends to each ACME.
@@ -78,6 +79,8 @@ const (
 	acmeInterval = time.Minute
 	// acmeTimeout bounds an order's waiting for the authority.
 	acmeTimeout = 5 * time.Minute
+	// acmeRoundTimeout bounds all that belongs to one attempt.
+	acmeRoundTimeout = 20 * time.Minute
 	// closePatience bounds Close. Whatever is given up ends sooner than that,
 	// records of challenges included, but for questions about revocation, which
 	// certmagic asks without a context and for 30 seconds.
@@ -93,7 +96,7 @@ func NewACME(cfg ACMEConfig, env ACMEEnvironment) (*ACME, error) {
 		return nil, errors.New("ACME settings: storage and challenges are missing")
 	}
 	a := &ACME{cfg: cfg, env: env, every: acmeInterval, pause: acmePause}
-	a.patience = closePatience
+	a.patience, a.limit = closePatience, acmeRoundTimeout
 	names, err := canonicalNames(cfg.Names)
 	if err != nil {
 		return nil, fmt.Errorf("ACME settings: %w", err)
@@ -160,7 +163,10 @@ func (a *ACME) Start(ctx context.Context) error {
 		}
 	}
 	for _, k := range a.stewards {
-		k.open(release.address)
+		if err := k.open(release.address); err != nil {
+			release.release()
+			return err
+		}
 	}
 	ctx, a.cancel = context.WithCancel(context.WithoutCancel(ctx))
 	a.release = release.release
@@ -236,7 +242,9 @@ func (a *ACME) Obtain(ctx context.Context, name string) error {
 	default:
 		return err
 	}
-	k.open(address)
+	if err := k.open(address); err != nil {
+		return err
+	}
 	defer k.close()
 	return k.obtainNow(ctx)
 }

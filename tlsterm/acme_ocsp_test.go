@@ -19,7 +19,7 @@ func TestACMEReplacesRevokedByOCSP(t *testing.T) {
 	var a *authority
 	var revoked atomic.Pointer[string]
 	ready := make(chan struct{})
-	responder := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+	responder := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		<-ready
 		body, err := io.ReadAll(r.Body)
 		if err != nil {
@@ -47,7 +47,9 @@ func TestACMEReplacesRevokedByOCSP(t *testing.T) {
 		}
 		_, _ = w.Write(response)
 	}))
-	responder.Config.SetKeepAlivesEnabled(false)
+	var asking connections
+	responder.Config.ConnState = asking.observe
+	responder.Start()
 	defer responder.Close()
 	a = newAuthority(t, authorityOptions{ocsp: responder.URL, keys: "rsa"})
 	close(ready)
@@ -64,4 +66,7 @@ func TestACMEReplacesRevokedByOCSP(t *testing.T) {
 	if second := w.certificate(""); bytes.Equal(first.Certificate[0], second.Certificate[0]) {
 		t.Error("the revoked certificate is still served")
 	}
+	w.Close()
+	asking.awaitNone(t)
+	a.connections.awaitNone(t)
 }

@@ -74,7 +74,9 @@ func TestACMEProcessesOrderOnce(t *testing.T) {
 	}
 	defer held.release()
 	for _, s := range answering.stewards {
-		s.open(held.address)
+		if err := s.open(held.address); err != nil {
+			t.Fatal(err)
+		}
 		defer s.close()
 	}
 

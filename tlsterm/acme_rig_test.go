@@ -35,9 +35,12 @@ type authority struct {
 	ca     *ca.CAImpl
 	orders atomic.Int32
 	down   atomic.Bool
+	// odd, if set, answers in place of Pebble when it returns true.
+	odd func(w http.ResponseWriter, r *http.Request) bool
 
-	challenges *Challenges
-	names      *nameServer
+	challenges  *Challenges
+	names       *nameServer
+	connections connections
 }
 
 // authorityOptions say in what an authority differs.
@@ -120,12 +123,14 @@ func (a *authority) serve(t *testing.T, h http.Handler) {
 				// Pebble lets nobody ask again for six hours.
 				w = withoutRetryAfter{w}
 			}
-			h.ServeHTTP(w, r)
+			if a.odd == nil || !a.odd(w, r) {
+				h.ServeHTTP(w, r)
+			}
 		}),
 		ErrorLog:  log.New(io.Discard, "", 0),
+		ConnState: a.connections.observe,
 		TLSConfig: &tls.Config{Certificates: []tls.Certificate{a.tls.cert}},
 	}
-	server.SetKeepAlivesEnabled(false)
 	var running sync.WaitGroup
 	running.Go(func() { _ = server.ServeTLS(turnstile{ln, &a.down}, "", "") })
 	t.Cleanup(func() {
@@ -151,6 +156,53 @@ func (a *authority) awaitOrder(r *http.Request) {
 		case <-again.C:
 		case <-r.Context().Done():
 			return
+		}
+	}
+}
+
+// connections counts those that a server of the test has open.
+type connections struct {
+	mu      sync.Mutex
+	open    int
+	changed chan struct{}
+}
+
+func (c *connections) observe(_ net.Conn, state http.ConnState) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	switch state {
+	case http.StateNew:
+		c.open++
+	case http.StateClosed, http.StateHijacked:
+		c.open--
+	default:
+		return
+	}
+	if c.changed != nil {
+		close(c.changed)
+		c.changed = nil
+	}
+}
+
+// awaitNone waits until all are closed.
+func (c *connections) awaitNone(t *testing.T) {
+	t.Helper()
+	timeout := time.After(patience)
+	for {
+		c.mu.Lock()
+		open := c.open
+		if c.changed == nil {
+			c.changed = make(chan struct{})
+		}
+		changed := c.changed
+		c.mu.Unlock()
+		if open == 0 {
+			return
+		}
+		select {
+		case <-changed:
+		case <-timeout:
+			t.Fatalf("%d connections stay open", open)
 		}
 	}
 }

@@ -41,7 +41,7 @@ func (w Webhook) Solver() (acmez.Solver, error) {
 		Timeout: dnsPatience,
 		// A redirect would take the password elsewhere.
 		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
-		Transport:     &http.Transport{Proxy: http.ProxyFromEnvironment, DisableKeepAlives: true},
+		Transport:     &http.Transport{Proxy: http.ProxyFromEnvironment, DisableKeepAlives: true, MaxResponseHeaderBytes: maxHeader},
 	}
 	return webhookSolver{w, u, client}, nil
 }

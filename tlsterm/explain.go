@@ -25,8 +25,10 @@ const maxProblem = 600
 
 // explain says in one line why an order failed and where to look.
 func (k *steward) explain(err error) string {
-	var problem acme.Problem
-	if errors.As(err, &problem) {
+	if refused, ok := errors.AsType[answerError](err); ok {
+		return oneLine(refused.Error())
+	}
+	if problem, ok := errors.AsType[acme.Problem](err); ok {
 		return oneLine(k.explainProblem(problem))
 	}
 	if k.isUnreached(err) {
@@ -43,7 +45,8 @@ func (k *steward) explain(err error) string {
 // isUnreached tells that the authority has not heard of the attempt.
 func (k *steward) isUnreached(err error) bool {
 	failed, ok := errors.AsType[*url.Error](err)
-	return ok && hostOf(failed.URL) == k.authority()
+	_, refused := errors.AsType[answerError](err)
+	return ok && !refused && hostOf(failed.URL) == k.authority()
 }
 
 // unwrapped leaves out what certmagic says about itself before and after an

@@ -5,7 +5,6 @@ import (
 	"cmp"
 	"context"
 	"crypto/tls"
-	"net/http"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -35,6 +34,7 @@ type magic struct {
 	cache  *certmagic.Cache
 	config *certmagic.Config
 	issuer *certmagic.ACMEIssuer
+	bounds *authorityTransport
 }
 
 // attempts is how far the steward has come.
@@ -58,7 +58,7 @@ func (k *steward) Certificate(*tls.ClientHelloInfo) (*tls.Certificate, error) {
 }
 
 // open makes what certmagic needs, and with it one idle goroutine of the cache.
-func (k *steward) open(address string) {
+func (k *steward) open(address string) error {
 	m := &magic{cache: certmagic.NewCache(certmagic.CacheOptions{
 		GetConfigForCert:   func(certmagic.Certificate) (*certmagic.Config, error) { return nil, errNotMaintained },
 		RenewCheckInterval: k.acme.every,
@@ -73,16 +73,28 @@ func (k *steward) open(address string) {
 		Issuers:            []certmagic.Issuer{},
 		KeySource:          certmagic.StandardKeyGenerator{KeyType: certmagic.P256},
 		// With a proxy function certmagic uses an HTTP client that has a timeout.
-		OCSP:    certmagic.OCSPConfig{HTTPProxy: http.ProxyFromEnvironment},
+		OCSP:    certmagic.OCSPConfig{HTTPProxy: forOCSP},
 		Storage: k.acme.env.Storage,
 		Logger:  k.logger(),
 	})
 	m.issuer = k.acme.issuer(k, m.config, address)
 	m.config.Issuers = []certmagic.Issuer{m.issuer}
+	var err error
+	if m.bounds, err = newAuthorityTransport(m.issuer); err != nil {
+		m.cache.Stop()
+		return err
+	}
 	k.magic.Store(m)
+	return nil
 }
 
-func (k *steward) close() { k.magic.Load().cache.Stop() }
+// close may be called without open.
+func (k *steward) close() {
+	if m := k.magic.Load(); m != nil {
+		m.cache.Stop()
+		m.bounds.close()
+	}
+}
 
 // challengeCert returns the certificate that answers the hello of an authority,
 // or nil: no order of this process, or of one that shares the storage, waits for
@@ -153,15 +165,21 @@ func (k *steward) shortest() time.Duration { return min(k.acme.every, time.Secon
 // authority says about its renewal (ARI) and its revocation (OCSP), and order
 // one if need be. It returns when that is done or has failed once.
 func (k *steward) round(ctx context.Context, failed int) error {
+	ctx, cancel := context.WithTimeoutCause(ctx, k.acme.limit, errRoundTooLong)
+	defer cancel()
 	if err := k.repair(ctx); err != nil {
 		return err
 	}
 	// After failures the issuer turns to the authority's test directory first.
 	ctx = context.WithValue(orderContext(ctx), certmagic.AttemptsCtxKey, &failed)
 	m := k.magic.Load()
+	m.bounds.begin()
 	defer m.cache.RemoveManaged([]certmagic.SubjectIssuer{{Subject: k.name}})
 	// Not ManageAsync: its goroutines would be nobody's.
 	err := m.config.ManageSync(ctx, []string{k.name})
+	if err != nil && ctx.Err() != nil {
+		err = context.Cause(ctx)
+	}
 	for _, cert := range m.cache.AllMatchingCertificates(k.name) {
 		if !cert.Expired() {
 			k.serve(&cert.Certificate)
@@ -172,6 +190,8 @@ func (k *steward) round(ctx context.Context, failed int) error {
 
 // obtainNow orders whether or not it is due.
 func (k *steward) obtainNow(ctx context.Context) error {
+	ctx, cancel := context.WithTimeoutCause(ctx, k.acme.limit, errRoundTooLong)
+	defer cancel()
 	if err := k.magic.Load().config.RenewCertSync(orderContext(ctx), k.name, true); err != nil {
 		return errorText(k.explain(err))
 	}
