@@ -305,9 +305,9 @@ func TestACMERestartOrdersNothing(t *testing.T) {
 	}
 }
 
-// An expired certificate in the storage is none: clients are told to wait, and
-// the status says what for.
-func TestACMEExpiredIsNotServed(t *testing.T) {
+// An expired certificate is served after a restart as it was before, loudly, until
+// there is a better one.
+func TestACMEExpiredIsServed(t *testing.T) {
 	t.Parallel()
 	a := newAuthority(t, authorityOptions{})
 	a.down.Store(true)
@@ -324,11 +324,14 @@ func TestACMEExpiredIsNotServed(t *testing.T) {
 		}
 	}
 	w := a.wish(t, storage, nil, "expired.test").start(t)
-	w.await(t, ACMEFailed)
-	if w.certificate("") != nil {
-		t.Error("it is served")
+	if e := w.await(t, ACMEWarned); !strings.Contains(e.Text, "expired on "+stamp(old.cert.Leaf.NotAfter)) {
+		t.Errorf("%q", e.Text)
 	}
-	if s := w.Status(t.Context())[0]; !strings.Contains(s.Waiting, "attempt") || s.Expires.IsZero() {
+	w.await(t, ACMEFailed)
+	if cert := w.certificate(""); cert == nil || !bytes.Equal(cert.Certificate[0], old.fingerprint()) {
+		t.Error("it is not served")
+	}
+	if s := w.Status(t.Context())[0]; !strings.Contains(s.Waiting, "the last one expired on "+stamp(old.cert.Leaf.NotAfter)) || !strings.Contains(s.Waiting, "attempt") || s.Expires.IsZero() {
 		t.Errorf("%+v", s)
 	}
 	a.down.Store(false)

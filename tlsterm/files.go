@@ -16,10 +16,12 @@ import (
 
 // Files returns a source that serves the certificate chain in certFile with the
 // private key in keyFile, both PEM; the two may be the same file. Files that
-// cannot be read, do not belong together, or hold a certificate that is expired
-// or not yet valid are refused with one line that names the file.
+// cannot be read or do not belong together are refused with one line that names
+// the file.
 //
-// The source is a [Reloader]: Reload reads the files again.
+// The source is a [Reloader]: Reload reads the files again. It is a [Warner], too:
+// a certificate that is out of date is served while there is no other, but does
+// not replace one.
 func Files(certFile, keyFile string) (Source, error) {
 	f := &files{certFile: certFile, keyFile: keyFile}
 	if _, err := f.Reload(); err != nil {
@@ -45,7 +47,7 @@ func (f *files) Certificate(*tls.ClientHelloInfo) (*tls.Certificate, error) {
 }
 
 // Reload reads the files again if they are not as they were. A pair that would
-// be refused at the start is refused now, and the one in use stays.
+// be refused at the start, or is out of date, is refused, and the one in use stays.
 func (f *files) Reload() (changed bool, err error) {
 	old := f.pair.Load()
 	now, err := marksOf(f.certFile, f.keyFile)
@@ -66,6 +68,9 @@ func (f *files) Reload() (changed bool, err error) {
 		return false, nil
 	}
 	cert, err := f.parse(certPEM, keyPEM)
+	if err == nil && old != nil {
+		err = outOfDate("certificate "+f.certFile, cert.Leaf, time.Now())
+	}
 	if err != nil {
 		return false, err
 	}
@@ -86,16 +91,12 @@ func (f *files) parse(certPEM, keyPEM []byte) (*tls.Certificate, error) {
 		return nil, fmt.Errorf("certificate %s and key %s cannot be used together: %w; "+
 			"give the key that the first certificate in the file was issued for", f.certFile, f.keyFile, err)
 	}
-	now := time.Now()
-	if now.After(cert.Leaf.NotAfter) {
-		return nil, fmt.Errorf("certificate %s expired on %s: renew it",
-			f.certFile, cert.Leaf.NotAfter.UTC().Format(time.RFC3339))
-	}
-	if now.Before(cert.Leaf.NotBefore) {
-		return nil, fmt.Errorf("certificate %s is not valid before %s: wait, or set the clock right",
-			f.certFile, cert.Leaf.NotBefore.UTC().Format(time.RFC3339))
-	}
 	return &cert, nil
+}
+
+// Warning implements [Warner].
+func (f *files) Warning(now time.Time) string {
+	return validityWarning("certificate "+f.certFile, f.pair.Load().cert.Leaf, now)
 }
 
 // maxFile bounds a file of certificates, keys or revocation lists; the lists of

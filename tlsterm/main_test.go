@@ -110,6 +110,11 @@ func testCertOf(t testing.TB, der []byte, key crypto.PrivateKey) testCert {
 	return c
 }
 
+// fixed serves one certificate.
+type fixed struct{ cert *tls.Certificate }
+
+func (f fixed) Certificate(*tls.ClientHelloInfo) (*tls.Certificate, error) { return f.cert, nil }
+
 func (c testCert) source() Source { return fixed{&c.cert} }
 
 func (c testCert) fingerprint() []byte { return c.cert.Certificate[0] }

@@ -19,13 +19,24 @@ func Roots(caFile string) (*x509.CertPool, error) {
 	if err != nil {
 		return nil, err
 	}
-	return parseRoots(caFile, data)
+	certs, err := parseRoots(caFile, data)
+	if err != nil {
+		return nil, err
+	}
+	return rootPool(certs), nil
 }
 
-func parseRoots(caFile string, data []byte) (*x509.CertPool, error) {
+func rootPool(certs []*x509.Certificate) *x509.CertPool {
 	pool := x509.NewCertPool()
+	for _, cert := range certs {
+		pool.AddCert(cert)
+	}
+	return pool
+}
+
+func parseRoots(caFile string, data []byte) ([]*x509.Certificate, error) {
 	var seen []string
-	certs := 0
+	var certs []*x509.Certificate
 	for block, rest := pem.Decode(data); block != nil; block, rest = pem.Decode(rest) {
 		seen = append(seen, block.Type)
 		if block.Type != "CERTIFICATE" {
@@ -35,16 +46,15 @@ func parseRoots(caFile string, data []byte) (*x509.CertPool, error) {
 		if err != nil {
 			return nil, fmt.Errorf("CA file %s: PEM block %d is no certificate: %w", caFile, len(seen), err)
 		}
-		pool.AddCert(cert)
-		certs++
+		certs = append(certs, cert)
 	}
 	// A block that is cut short or not base64 is passed over by the decoder.
 	if begun := bytes.Count(data, []byte("-----BEGIN ")); begun != len(seen) {
 		return nil, fmt.Errorf("CA file %s: of %d PEM blocks only %d can be read: the others are damaged",
 			caFile, begun, len(seen))
 	}
-	if certs == 0 {
+	if len(certs) == 0 {
 		return nil, fmt.Errorf("CA file %s: %w", caFile, lacksBlock(seen, "CERTIFICATE"))
 	}
-	return pool, nil
+	return certs, nil
 }

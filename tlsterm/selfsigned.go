@@ -17,6 +17,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"syscall"
 	"time"
 )
@@ -39,22 +40,70 @@ const (
 // thirty days. dir is made if need be. Of several processes that call it at
 // once one makes the certificate and the others find it.
 func SelfSigned(dir string, names []string) (Source, error) {
+	s, err := SelfSignedUnkept(dir, names)
+	if err != nil {
+		return nil, err
+	}
+	if err := s.Keep(); err != nil {
+		return nil, err
+	}
+	return s, nil
+}
+
+// SelfSignedUnkept is [SelfSigned] for those who do not know yet whether they need
+// a certificate: the source has none, and nothing is made, until Keep is called.
+func SelfSignedUnkept(dir string, names []string) (*SelfSignedSource, error) {
 	names, err := canonicalNames(names)
 	if err != nil {
 		return nil, fmt.Errorf("self-signed certificate: %w", err)
 	}
-	cert, err := selfSignedIn(dir, names)
-	if err != nil {
-		return nil, fmt.Errorf("self-signed certificate in %s: %w", dir, err)
-	}
-	return fixed{cert}, nil
+	return &SelfSignedSource{dir: dir, names: names}, nil
 }
 
-// fixed serves one certificate.
-type fixed struct{ cert *tls.Certificate }
+// A SelfSignedSource serves a certificate that it makes itself. It is a [Reloader]
+// and a [Warner]: Reload makes another in the last thirty days.
+type SelfSignedSource struct {
+	dir   string
+	names []string
+	cert  atomic.Pointer[tls.Certificate]
+}
 
-func (f fixed) Certificate(*tls.ClientHelloInfo) (*tls.Certificate, error) {
-	return f.cert, nil
+// Keep finds the certificate in the folder, or makes it.
+func (s *SelfSignedSource) Keep() error {
+	cert, err := selfSignedIn(s.dir, s.names)
+	if err != nil {
+		return fmt.Errorf("self-signed certificate in %s: %w", s.dir, err)
+	}
+	s.cert.Store(cert)
+	return nil
+}
+
+// Certificate implements [Source].
+func (s *SelfSignedSource) Certificate(*tls.ClientHelloInfo) (*tls.Certificate, error) {
+	if cert := s.cert.Load(); cert != nil {
+		return cert, nil
+	}
+	return nil, ErrNoCertificate
+}
+
+// Reload implements [Reloader].
+func (s *SelfSignedSource) Reload() (changed bool, err error) {
+	cert := s.cert.Load()
+	if cert == nil || time.Now().Add(selfSignedRest).Before(cert.Leaf.NotAfter) {
+		return false, nil
+	}
+	if err := s.Keep(); err != nil {
+		return false, err
+	}
+	return true, nil
+}
+
+// Warning implements [Warner].
+func (s *SelfSignedSource) Warning(now time.Time) string {
+	if cert := s.cert.Load(); cert != nil {
+		return validityWarning("the self-signed certificate in "+s.dir, cert.Leaf, now)
+	}
+	return ""
 }
 
 // selfSignedIn finds the certificate for names in dir, or makes it.

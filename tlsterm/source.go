@@ -5,6 +5,7 @@ import (
 	"crypto/x509"
 	"errors"
 	"fmt"
+	"time"
 )
 
 // ErrNoCertificate is returned by a [Source] that has no certificate yet.
@@ -34,7 +35,8 @@ type Reloader interface {
 
 // Select returns a source that chooses among several by the name the client
 // asks for. The first that has a certificate serves clients that ask for no
-// name, or for one that no certificate covers.
+// name, or for one that no certificate covers. One that is out of date comes
+// behind all others that would do.
 func Select(sources ...Source) Source {
 	if len(sources) == 1 {
 		return sources[0]
@@ -45,7 +47,9 @@ func Select(sources ...Source) Source {
 type selection []Source
 
 func (s selection) Certificate(hello *tls.ClientHelloInfo) (*tls.Certificate, error) {
-	var first, named *tls.Certificate
+	var best *tls.Certificate
+	var rank int
+	now := time.Now()
 	for _, src := range s {
 		cert, err := src.Certificate(hello)
 		if errors.Is(err, ErrNoCertificate) {
@@ -54,28 +58,36 @@ func (s selection) Certificate(hello *tls.ClientHelloInfo) (*tls.Certificate, er
 		if err != nil {
 			return nil, err
 		}
-		if first == nil {
-			first = cert
-		}
-		if !covers(cert, hello.ServerName) {
-			continue
-		}
-		// Of two certificates for one name, say RSA and ECDSA, an old client
-		// may be able to verify only one.
-		if hello.SupportsCertificate(cert) == nil {
-			return cert, nil
-		}
-		if named == nil {
-			named = cert
+		if r := suits(cert, hello, now); r > rank {
+			best, rank = cert, r
 		}
 	}
-	if named != nil {
-		return named, nil
+	if best == nil {
+		return nil, ErrNoCertificate
 	}
-	if first != nil {
-		return first, nil
+	return best, nil
+}
+
+// suits ranks a certificate among those for a hello; the first of two alike is
+// taken. Of two for one name, say RSA and ECDSA, an old client may be able to
+// verify only one.
+func suits(cert *tls.Certificate, hello *tls.ClientHelloInfo, now time.Time) int {
+	leaf, err := leafOf(cert)
+	if err != nil {
+		return 1
 	}
-	return nil, ErrNoCertificate
+	rank := 1
+	if validNow(leaf, now) {
+		rank++
+	}
+	if leaf.VerifyHostname(hello.ServerName) != nil {
+		return rank
+	}
+	rank += 2
+	if hello.SupportsCertificate(cert) == nil {
+		rank += 2
+	}
+	return rank
 }
 
 // A challengeSource answers the challenge tls-alpn-01 for its certificates, or

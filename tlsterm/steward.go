@@ -112,10 +112,11 @@ func (k *steward) challengeCert(hello *tls.ClientHelloInfo) *tls.Certificate {
 }
 
 // load serves what the storage has, so that a restart does not wait for anybody.
-// An expired certificate is not served: to clients there is none yet.
+// That may be a certificate which has expired: a process that had gone on running
+// would serve it still.
 func (k *steward) load(ctx context.Context) error {
 	stored, err := k.stored(ctx)
-	if err == nil && time.Now().Before(stored.cert.Leaf.NotAfter) {
+	if err == nil {
 		k.serve(stored.cert)
 	}
 	return err
@@ -202,9 +203,14 @@ func (k *steward) obtainNow(ctx context.Context) error {
 // response is no news.
 func (k *steward) serve(cert *tls.Certificate) {
 	old := k.served.Swap(cert)
-	if old == nil || !bytes.Equal(old.Certificate[0], cert.Certificate[0]) {
-		k.observe(ACMEReplaced, "certificate served, valid until "+cert.Leaf.NotAfter.UTC().Format(time.RFC3339))
+	if old != nil && bytes.Equal(old.Certificate[0], cert.Certificate[0]) {
+		return
 	}
+	if err := outOfDate("the certificate in the storage", cert.Leaf, time.Now()); err != nil {
+		k.observe(ACMEWarned, err.Error()+"; it is shown all the same, and clients that verify it go away")
+		return
+	}
+	k.observe(ACMEReplaced, "certificate served, valid until "+stamp(cert.Leaf.NotAfter))
 }
 
 // settle notes how a round has ended.

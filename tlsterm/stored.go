@@ -138,6 +138,9 @@ func (k *steward) status(ctx context.Context) ACMEStatus {
 		at.why = status.Unreadable
 	}
 	status.Waiting = k.waiting(at)
+	if status.Ready() && time.Now().After(status.Expires) {
+		status.Waiting = "the last one expired on " + stamp(status.Expires) + "; " + status.Waiting
+	}
 	return status
 }
 
