@@ -201,11 +201,12 @@ func TestClientAuthoritiesAreWatched(t *testing.T) {
 	if diags.Len() > 0 {
 		t.Fatal(printed(t, diags))
 	}
-	if len(built.Watch) != 1 || built.Watch[0].What != "client authorities" || built.Watch[0].Name != "ftp" {
+	// Before them is the self-signed certificate.
+	if len(built.Watch) != 2 || built.Watch[1].What != "client authorities" || built.Watch[1].Name != "ftp" {
 		t.Fatalf("%+v", built.Watch)
 	}
 	pair(t, dir, "clients")
-	if changed, err := built.Watch[0].Source.Reload(); !changed || err != nil {
+	if changed, err := built.Watch[1].Source.Reload(); !changed || err != nil {
 		t.Errorf("%t, %v", changed, err)
 	}
 }

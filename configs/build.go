@@ -3,6 +3,7 @@ package configs
 import (
 	"errors"
 	"fmt"
+	"time"
 
 	"github.com/hashicorp/hcl/v2"
 
@@ -17,7 +18,7 @@ func (s *Settings) Check() Diagnostics { return newDiagnostics(s.check(), s.sour
 
 // check leaves out the blocks with mistakes.
 func (s *Settings) check() hcl.Diagnostics {
-	sources, diags := s.openFiles()
+	sources, diags := s.openFiles(nil)
 	for _, c := range s.Certificates {
 		if c.ACME == nil || c.flawed {
 			continue
@@ -30,9 +31,12 @@ func (s *Settings) check() hcl.Diagnostics {
 		if l.Clients == nil || l.Clients.flawed {
 			continue
 		}
-		if _, err := l.Clients.open(); err != nil {
+		authorities, err := (*Opened)(nil).clients(l.Clients)
+		if err != nil {
 			diags = append(diags, cannot(l.Clients.at.block, unaskable, err))
+			continue
 		}
+		diags = append(diags, attention(l.Clients.at.block, authorities)...)
 	}
 	for _, u := range s.Upstreams {
 		shown := u.TLS.Certificate.Name
@@ -55,14 +59,43 @@ type Built struct {
 	// ACME lists the certificates of authorities, in the order of the
 	// configuration. Somebody has to start and to close them.
 	ACME []Ordered
+
+	selfSigned []kept
+	sources    sources
+}
+
+// kept is a certificate block with self_signed.
+type kept struct {
+	at     hcl.Range
+	source *tlsterm.SelfSignedSource
+}
+
+// Keep makes the self-signed certificates that are missing and keeps them in the
+// storage, once it is sure that they are needed: until then there are none. The
+// diagnostics hold nothing if it has succeeded.
+func (b Built) Keep() Diagnostics {
+	var diags hcl.Diagnostics
+	for _, k := range b.selfSigned {
+		if err := k.source.Keep(); err != nil {
+			diags = append(diags, cannot(k.at, "Self-signed certificate cannot be kept", fmt.Errorf("%w; the folder is set by storage { dir = … }", err)))
+		}
+	}
+	return newDiagnostics(diags, b.sources)
 }
 
 // Watched are files that hold a certificate, or those whose client certificates
-// a listener accepts. Somebody has to call Source.Reload now and then.
+// a listener accepts. Somebody has to call Source.Reload now and then, and to look
+// at its Warning.
 type Watched struct {
 	What   string // "certificate", "client authorities"
 	Name   string // of the block, or of the listener
-	Source interface{ Reload() (bool, error) }
+	Source WatchedSource
+}
+
+// A WatchedSource is what can change and what can be wrong with it.
+type WatchedSource interface {
+	Reload() (changed bool, err error)
+	tlsterm.Warner
 }
 
 // Ordered is a certificate block with acme.
@@ -78,6 +111,8 @@ type Environment struct {
 	// Observe is told what happens to the certificates of authorities; see
 	// tlsterm.ACMEEnvironment.
 	Observe func(certificate string, e tlsterm.ACMEEvent)
+	// Opened are the files of the configurations so far; nil: none.
+	Opened *Opened
 }
 
 // The headlines over blocks whose files cannot be used.
@@ -86,9 +121,9 @@ const (
 	unaskable   = "Client certificates cannot be asked for"
 )
 
-// Build opens the certificates and returns what a proxy.Server takes. Missing
-// self-signed certificates are made and kept in Storage. The result is empty
-// exactly if the diagnostics hold an error.
+// Build opens the certificates and returns what a proxy.Server takes. It writes
+// nothing: see Built.Keep. The result is empty exactly if the diagnostics hold an
+// error.
 func (s *Settings) Build(env Environment) (Built, Diagnostics) {
 	b := builder{settings: s, env: env}
 	built := b.build()
@@ -108,6 +143,7 @@ type builder struct {
 	// authorities are those of client certificates, by listener.
 	authorities map[string]*tlsterm.ClientAuthorities
 	ordered     []Ordered
+	kept        []kept
 }
 
 func (b *builder) fail(at hcl.Range, summary string, err error) {
@@ -119,15 +155,10 @@ func cannot(at hcl.Range, summary string, err error) *hcl.Diagnostic {
 }
 
 func (b *builder) build() Built {
-	// Files first: a self-signed certificate is only written for a
-	// configuration that is otherwise sound.
-	b.sources, b.diags = b.settings.openFiles()
+	b.sources, b.diags = b.settings.openFiles(b.env.Opened)
 	b.dialers()
 	b.orders()
 	b.clients()
-	if b.diags.HasErrors() {
-		return Built{}
-	}
 	b.selfSigned()
 	if b.diags.HasErrors() {
 		return Built{}
@@ -139,7 +170,7 @@ func (b *builder) build() Built {
 	if err := config.Validate(); err != nil && !b.diags.HasErrors() {
 		b.fail(hcl.Range{}, "Configuration refused", err)
 	}
-	return Built{Proxy: config, Watch: b.watch(), ACME: b.ordered}
+	return Built{Proxy: config, Watch: b.watch(), ACME: b.ordered, selfSigned: b.kept, sources: b.settings.sources}
 }
 
 // watch lists certificates in files, and the authorities of clients, in the order
@@ -147,7 +178,7 @@ func (b *builder) build() Built {
 func (b *builder) watch() []Watched {
 	var list []Watched
 	for _, c := range b.settings.Certificates {
-		if r, ok := b.sources[c.Name].(tlsterm.Reloader); ok {
+		if r, ok := b.sources[c.Name].(WatchedSource); ok {
 			list = append(list, Watched{What: "certificate", Name: c.Name, Source: r})
 		}
 	}
@@ -191,21 +222,33 @@ func (b *builder) orders() {
 
 // openFiles opens every certificate that is kept in files, also those that no
 // listener uses.
-func (s *Settings) openFiles() (map[string]tlsterm.Source, hcl.Diagnostics) {
+func (s *Settings) openFiles(o *Opened) (map[string]tlsterm.Source, hcl.Diagnostics) {
 	opened := map[string]tlsterm.Source{}
 	var diags hcl.Diagnostics
 	for _, c := range s.Certificates {
 		if c.Files == nil || c.flawed {
 			continue
 		}
-		source, err := tlsterm.Files(c.Files.Cert, c.Files.Key)
+		source, err := o.certificate(*c.Files)
 		if err != nil {
 			diags = append(diags, cannot(c.at, "Certificate cannot be used", err))
 			continue
 		}
 		opened[c.Name] = source
+		if w, ok := source.(tlsterm.Warner); ok {
+			diags = append(diags, attention(c.at, w)...)
+		}
 	}
 	return opened, diags
+}
+
+// attention warns of what works for now.
+func attention(at hcl.Range, w tlsterm.Warner) hcl.Diagnostics {
+	text := w.Warning(time.Now())
+	if text == "" {
+		return nil
+	}
+	return hcl.Diagnostics{problem(hcl.DiagWarning, at, mistake{"Certificate needs attention", capital(text) + "."})}
 }
 
 func (b *builder) dialers() {
@@ -225,7 +268,7 @@ func (b *builder) dialers() {
 	}
 }
 
-// selfSigned opens or makes the certificates that a listener will show.
+// selfSigned prepares the certificates that a listener will show.
 func (b *builder) selfSigned() {
 	needed := map[string]bool{}
 	for _, l := range b.settings.Listeners {
@@ -237,12 +280,13 @@ func (b *builder) selfSigned() {
 		if c.SelfSigned == nil || !needed[c.Name] {
 			continue
 		}
-		source, err := tlsterm.SelfSigned(b.settings.selfSignedDir(c.Name), c.SelfSigned.Names)
+		source, err := tlsterm.SelfSignedUnkept(b.settings.selfSignedDir(c.Name), c.SelfSigned.Names)
 		if err != nil {
-			b.fail(c.at, "Self-signed certificate cannot be kept", fmt.Errorf("%w; the folder is set by storage { dir = … }", err))
+			b.fail(c.at, "Self-signed certificate cannot be made", err)
 			continue
 		}
 		b.sources[c.Name] = source
+		b.kept = append(b.kept, kept{c.at, source})
 	}
 }
 
@@ -272,11 +316,12 @@ func (b *builder) clients() {
 		if l.Clients == nil {
 			continue
 		}
-		authorities, err := l.Clients.open()
+		authorities, err := b.env.Opened.clients(l.Clients)
 		if err != nil {
 			b.fail(l.Clients.at.block, unaskable, err)
 			continue
 		}
+		b.diags = append(b.diags, attention(l.Clients.at.block, authorities)...)
 		b.authorities[l.Config.Name] = authorities
 	}
 }

@@ -74,6 +74,9 @@ func build(t *testing.T, s *Settings) proxy.Config {
 	if diags.Len() > 0 {
 		t.Fatalf("does not build:\n%s", printed(t, diags))
 	}
+	if diags := built.Keep(); diags.Len() > 0 {
+		t.Fatalf("certificates are not kept:\n%s", printed(t, diags))
+	}
 	return built.Proxy
 }
 
@@ -134,11 +137,11 @@ storage { dir = "state" }
 ` + upstreamText + filesBlock("a.pem", "a.key")})
 	pair(t, dir, "a")
 	built, diags := load(t, dir).Build(Environment{})
-	if len(built.Watch) != 1 || built.Watch[0].Name != "main" {
-		t.Fatalf("watched: %+v, want main alone\n%s", built.Watch, printed(t, diags))
+	if len(built.Watch) != 2 || built.Watch[1].Name != "main" {
+		t.Fatalf("watched: %+v, want trial and main\n%s", built.Watch, printed(t, diags))
 	}
 	pair(t, dir, "a")
-	if changed, err := built.Watch[0].Source.Reload(); !changed || err != nil {
+	if changed, err := built.Watch[1].Source.Reload(); !changed || err != nil {
 		t.Errorf("changed %v, error %v", changed, err)
 	}
 }
@@ -247,7 +250,11 @@ func fileContents(t *testing.T, dir string) []byte {
 
 func TestUnusableStorageIsReported(t *testing.T) {
 	dir := write(t, map[string]string{"state": "a file", "f.hcl": minimalText + "storage { dir = \"state\" }\n"})
-	_, diags := load(t, filepath.Join(dir, "f.hcl")).Build(Environment{})
+	built, diags := load(t, filepath.Join(dir, "f.hcl")).Build(Environment{})
+	if diags.HasErrors() {
+		t.Fatal(printed(t, diags))
+	}
+	diags = built.Keep()
 	if got := printed(t, diags); !diags.HasErrors() || !strings.Contains(got, `certificate "main" {`) || !strings.Contains(got, "storage") {
 		t.Errorf("want an error at the certificate that names the storage, got\n%s", got)
 	}

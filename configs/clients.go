@@ -82,11 +82,6 @@ func (d *decoder) clientsWithoutTLS(l Listener) {
 	}
 }
 
-// open reads the files.
-func (c *ClientCertificates) open() (*tlsterm.ClientAuthorities, error) {
-	return tlsterm.NewClientAuthorities(c.CA, c.CRL)
-}
-
 func describeClients(c *ClientCertificates) string {
 	words := "optional"
 	if c.Login.Required {

@@ -242,10 +242,9 @@ func (s *Server) newSession(l *settings, conn *net.TCPConn) *session {
 // not closed yet.
 const maxLingering = 8
 
-// Reload puts a new configuration into force for sessions to come. Listeners
-// can neither appear, vanish nor move: then the error says so and nothing has
-// changed.
-func (s *Server) Reload(c Config) error {
+// Fits says why c cannot be put into force by Reload; nil: it can. Listeners can
+// neither appear, vanish nor move.
+func (s *Server) Fits(c Config) error {
 	if err := c.Validate(); err != nil {
 		return err
 	}
@@ -257,6 +256,15 @@ func (s *Server) Reload(c Config) error {
 		if old.Name != next.Name || old.Address != next.Address {
 			return fmt.Errorf("listener %q at %s is open and the file has %q at %s in its place: a restart is needed", old.Name, old.Address, next.Name, next.Address)
 		}
+	}
+	return nil
+}
+
+// Reload puts a new configuration into force for sessions to come, if it fits;
+// else nothing has changed.
+func (s *Server) Reload(c Config) error {
+	if err := s.Fits(c); err != nil {
+		return err
 	}
 	s.warnUnverified(c)
 	s.limits.Store(&c.Limits)

@@ -21,8 +21,8 @@ import (
 // An ACME obtains certificates from an authority and keeps them valid (RFC
 // 8555, RFC 9773). It is a [Source]: before Start it has no certificate.
 //
-// Start begins, and Close awaits, one goroutine for each name, and what answers
-// challenges. Each name has a certificate of its own; a session keeps the one
+// Prepare begins to answer challenges, Start begins one goroutine for each name,
+// and Close awaits all of it. Each name has a certificate of its own; a session keeps the one
 // that its control connection was shown, see [Binding].
 type ACME struct {
 	cfg      ACMEConfig
@@ -148,10 +148,13 @@ func (a *ACME) challenge(hello *tls.ClientHelloInfo) *tls.Certificate {
 	return nil
 }
 
-// Start binds the address of the challenge, serves what the storage has already,
-// and begins to obtain and renew. The address stays bound until Close: whoever
-// runs as root only at first can still renew.
-func (a *ACME) Start(ctx context.Context) error {
+// Prepare binds the address of the challenge, and serves what the storage has
+// already. Nobody is asked for anything yet. The address stays bound until Close:
+// whoever runs as root only at first can still renew.
+func (a *ACME) Prepare(ctx context.Context) error {
+	if a.release != nil {
+		return nil
+	}
 	release, err := a.env.Challenges.answer(ctx, a)
 	if err != nil {
 		return err
@@ -168,22 +171,42 @@ func (a *ACME) Start(ctx context.Context) error {
 			return err
 		}
 	}
-	ctx, a.cancel = context.WithCancel(context.WithoutCancel(ctx))
 	a.release = release.release
+	return nil
+}
+
+// Start begins to obtain and renew, after Prepare.
+func (a *ACME) Start(ctx context.Context) error {
+	if err := a.Prepare(ctx); err != nil {
+		return err
+	}
+	ctx, a.cancel = context.WithCancel(context.WithoutCancel(ctx))
 	for _, k := range a.stewards {
 		a.running.Go(func() { k.run(ctx) })
 	}
 	return nil
 }
 
-// Close ends what Start began and waits for it, but only for some seconds: what
-// has not ended by then is reported, and ends by itself. An order under way is
-// given up. Certificates are still served.
+// Close ends what Prepare and Start began and waits for it, but only for some
+// seconds: what has not ended by then is reported, and ends by itself. An order
+// under way is given up. Certificates are still served.
 func (a *ACME) Close() {
-	if a.cancel == nil {
+	if a.release == nil {
 		return
 	}
-	a.cancel()
+	if a.cancel != nil {
+		a.cancel()
+		a.awaitStewards()
+	}
+	a.release()
+	for _, k := range a.stewards {
+		k.close()
+	}
+	a.release, a.cancel = nil, nil
+}
+
+// awaitStewards waits for them as long as there is patience.
+func (a *ACME) awaitStewards() {
 	ended := make(chan struct{})
 	go a.await(ended)
 	select {
@@ -195,11 +218,6 @@ func (a *ACME) Close() {
 			}
 		}
 	}
-	a.release()
-	for _, k := range a.stewards {
-		k.close()
-	}
-	a.cancel = nil
 }
 
 // await closes ended once all stewards have ended.

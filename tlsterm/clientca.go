@@ -39,8 +39,8 @@ func NewClientAuthorities(caFile, crlFile string) (*ClientAuthorities, error) {
 }
 
 // Reload reads the files again if they are not as they were. Files that would be
-// refused at the start, and lists that are overdue, are refused, with one line that
-// names the file, and those in use stay.
+// refused at the start, and lists that are overdue while those in use are not, are
+// refused, with one line that names the file, and those in use stay.
 func (c *ClientAuthorities) Reload() (changed bool, err error) {
 	old := c.current.Load()
 	now, err := marksOf(c.caFile, c.crlFile)
@@ -68,8 +68,9 @@ func (c *ClientAuthorities) Reload() (changed bool, err error) {
 	}
 	next.pool = rootPool(authorities)
 	if c.crlFile != "" {
-		if next.lists, err = parseLists(next.crl, authorities); err == nil && old != nil {
-			err = anyOverdue(next.lists, time.Now())
+		moment := time.Now()
+		if next.lists, err = parseLists(next.crl, authorities); err == nil && old != nil && anyOverdue(old.lists, moment) == nil {
+			err = anyOverdue(next.lists, moment)
 		}
 		if err != nil {
 			return false, fmt.Errorf("revocation list file %s: %w", c.crlFile, err)

@@ -21,7 +21,7 @@ import (
 //
 // The source is a [Reloader]: Reload reads the files again. It is a [Warner], too:
 // a certificate that is out of date is served while there is no other, but does
-// not replace one.
+// not replace one that is valid.
 func Files(certFile, keyFile string) (Source, error) {
 	f := &files{certFile: certFile, keyFile: keyFile}
 	if _, err := f.Reload(); err != nil {
@@ -47,7 +47,8 @@ func (f *files) Certificate(*tls.ClientHelloInfo) (*tls.Certificate, error) {
 }
 
 // Reload reads the files again if they are not as they were. A pair that would
-// be refused at the start, or is out of date, is refused, and the one in use stays.
+// be refused at the start, or is out of date while the one in use is not, is
+// refused, and the one in use stays.
 func (f *files) Reload() (changed bool, err error) {
 	old := f.pair.Load()
 	now, err := marksOf(f.certFile, f.keyFile)
@@ -68,8 +69,8 @@ func (f *files) Reload() (changed bool, err error) {
 		return false, nil
 	}
 	cert, err := f.parse(certPEM, keyPEM)
-	if err == nil && old != nil {
-		err = outOfDate("certificate "+f.certFile, cert.Leaf, time.Now())
+	if moment := time.Now(); err == nil && old != nil && validNow(old.cert.Leaf, moment) {
+		err = outOfDate("certificate "+f.certFile, cert.Leaf, moment)
 	}
 	if err != nil {
 		return false, err

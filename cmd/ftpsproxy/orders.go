@@ -22,10 +22,11 @@ type orders struct {
 	running    []configs.Ordered
 	reminded   time.Time
 	closing    sync.WaitGroup
+	opened     configs.Opened
 }
 
 func (o *orders) environment() configs.Environment {
-	return configs.Environment{Challenges: &o.challenges, Observe: o.observe}
+	return configs.Environment{Challenges: &o.challenges, Observe: o.observe, Opened: &o.opened}
 }
 
 // observe logs what happens to a certificate. Steps are for who wants to know
@@ -44,23 +45,35 @@ func (o *orders) observe(certificate string, e tlsterm.ACMEEvent) {
 	}
 }
 
-// start starts all of a configuration, or none: the error names an address that
-// cannot be had.
-func (o *orders) start(ctx context.Context, ordered []configs.Ordered) error {
-	for i, a := range ordered {
-		if err := a.ACME.Start(ctx); err != nil {
-			o.drop(ordered[:i])
+// prepare takes what a configuration needs, all or nothing: the error names an
+// address that cannot be had. What is prepared can still be dropped, and has asked
+// no authority for anything.
+func (o *orders) prepare(ctx context.Context, built configs.Built) error {
+	for i, a := range built.ACME {
+		if err := a.ACME.Prepare(ctx); err != nil {
+			o.drop(built.ACME[:i])
 			return err
 		}
+	}
+	if diags := built.Keep(); diags.HasErrors() {
+		o.drop(built.ACME)
+		printDiagnostics(diags)
+		return errPrinted
 	}
 	return nil
 }
 
-// follow ends what the configuration before has started. What both have in
-// common was never interrupted: the storage and the addresses are shared.
-func (o *orders) follow(ordered []configs.Ordered) {
+// follow starts what was prepared, and ends what the configuration before has
+// started. What both have in common was never interrupted: the storage and the
+// addresses are shared.
+func (o *orders) follow(ctx context.Context, ordered []configs.Ordered) {
 	o.drop(o.running)
 	o.running = ordered
+	for _, a := range ordered {
+		if err := a.ACME.Start(ctx); err != nil { // cannot be: it is prepared
+			o.log.Error("certificate not ordered", zap.String("certificate", a.Name), zap.Error(err))
+		}
+	}
 }
 
 // drop ends all at once and waits for none: signals must be obeyed, whatever a
@@ -72,7 +85,7 @@ func (o *orders) drop(ordered []configs.Ordered) {
 }
 
 // stop begins to end everything; certificates are still served.
-func (o *orders) stop() { o.follow(nil) }
+func (o *orders) stop() { o.follow(context.Background(), nil) }
 
 // end returns when everything has ended.
 func (o *orders) end() {

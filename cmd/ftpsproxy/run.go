@@ -123,15 +123,16 @@ func run(ctx context.Context, load loadFunc) error {
 	w := watcher{log: logging.Logger, watched: built.Watch}
 	r := reloader{load: load, server: server, logging: logging, log: settings.Log, watcher: &w, orders: &o}
 	look := func() {
-		w.look()
-		o.look(time.Now())
+		now := time.Now()
+		w.look(now)
+		o.look(now)
 	}
 	// An authority may ask the listeners themselves, and does so soon.
 	begin := func(ctx context.Context) error {
-		if err := o.start(ctx, built.ACME); err != nil {
+		if err := o.prepare(ctx, built); err != nil {
 			return err
 		}
-		o.follow(built.ACME)
+		o.follow(ctx, built.ACME)
 		return nil
 	}
 	return process{
@@ -186,20 +187,24 @@ func (r *reloader) complain(what string, err error) {
 }
 
 // apply gives a clean configuration to the server; anything else changes
-// nothing.
+// nothing: whatever can be refused comes before anything is written, ordered or
+// replaced.
 func (r *reloader) apply() error {
 	settings, built, err := build(r.load, r.orders.environment())
 	if err != nil {
 		return err
 	}
-	if err := r.orders.start(context.Background(), built.ACME); err != nil {
+	if err := r.server.Fits(built.Proxy); err != nil {
+		return err
+	}
+	if err := r.orders.prepare(context.Background(), built); err != nil {
 		return err
 	}
 	if err := r.server.Reload(built.Proxy); err != nil {
 		r.orders.drop(built.ACME)
 		return err
 	}
-	r.orders.follow(built.ACME)
+	r.orders.follow(context.Background(), built.ACME)
 	r.log = settings.Log
 	r.watcher.follow(built.Watch)
 	return nil

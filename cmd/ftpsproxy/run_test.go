@@ -394,6 +394,11 @@ func TestRunWithoutAFileShowsACertificateForTheName(t *testing.T) {
 // renew writes a new certificate and key as cert.pem and key.pem.
 func renew(t *testing.T, dir string) {
 	t.Helper()
+	renewUntil(t, dir, time.Now().Add(24*time.Hour))
+}
+
+func renewUntil(t *testing.T, dir string, end time.Time) {
+	t.Helper()
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	if err != nil {
 		t.Fatal(err)
@@ -401,8 +406,8 @@ func renew(t *testing.T, dir string) {
 	template := &x509.Certificate{
 		SerialNumber: big.NewInt(1),
 		DNSNames:     []string{"ftp.example.com"},
-		NotBefore:    time.Now().Add(-time.Hour),
-		NotAfter:     time.Now().Add(24 * time.Hour),
+		NotBefore:    end.Add(-25 * time.Hour),
+		NotAfter:     end,
 	}
 	cert, err := x509.CreateCertificate(rand.Reader, template, template, key.Public(), key)
 	if err != nil {

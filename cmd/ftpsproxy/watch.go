@@ -1,6 +1,8 @@
 package main
 
 import (
+	"time"
+
 	"go.uber.org/zap"
 
 	"github.com/ftpsproxy/ftpsproxy/configs"
@@ -13,15 +15,27 @@ type watcher struct {
 	watched []configs.Watched
 	// failures counts, by name, looks in a row that found something unusable.
 	failures map[string]int
+	// warnings are the latest, by name, also across configurations.
+	warnings map[string]warning
 }
+
+// A warning was written to the log.
+type warning struct {
+	text string
+	at   time.Time
+}
+
+// warnAgain is how often the same warning is repeated.
+const warnAgain = 24 * time.Hour
 
 // follow turns to the certificates of a new configuration.
 func (w *watcher) follow(watched []configs.Watched) {
 	w.watched, w.failures = watched, nil
 }
 
-func (w *watcher) look() {
+func (w *watcher) look(now time.Time) {
 	for _, c := range w.watched {
+		w.warn(c, now)
 		changed, err := c.Source.Reload()
 		switch {
 		case err != nil:
@@ -32,6 +46,20 @@ func (w *watcher) look() {
 		}
 		delete(w.failures, c.What+c.Name)
 	}
+}
+
+// warn writes what is wrong with something in use, or soon will be.
+func (w *watcher) warn(c configs.Watched, now time.Time) {
+	key, text := c.What+c.Name, c.Source.Warning(now)
+	last := w.warnings[key]
+	if text == "" || text == last.text && now.Sub(last.at) < warnAgain {
+		return
+	}
+	if w.warnings == nil {
+		w.warnings = map[string]warning{}
+	}
+	w.warnings[key] = warning{text, now}
+	w.log.Warn(c.What+" needs attention", zap.String("certificate", c.Name), zap.String("state", text))
 }
 
 // complain waits for the second look: between the writing of a certificate and
