@@ -14,8 +14,9 @@ import (
 // security is the session's FTP security layer (RFC 2228, RFC 4217), which ends
 // here: none of its commands is relayed.
 type security struct {
-	binding    *tlsterm.Binding // nil when the listener has no TLS
-	negotiated bool             // PBSZ was said
+	binding    *tlsterm.Binding           // nil when the listener has no TLS
+	newest     func() *tlsterm.Terminator // has the certificates in force now; may return nil
+	negotiated bool                       // PBSZ was said
 	level      ftpparse.ProtectionLevel
 	facts      policy.TLS // about the control connection, for the policy
 	// cleared: CCC ended TLS on the control connection; data connections keep
@@ -123,7 +124,7 @@ func (s *session) onAUTH(ctx context.Context, c ftpparse.Command) error {
 	case err != nil:
 		s.answer(syntaxReply(err))
 		return nil
-	case !s.listener.TLS.Terminator.Ready():
+	case !s.certificates().Ready():
 		s.answer(ftpparse.NewReply(431, "No certificate yet, try again later."))
 		return nil
 	case s.client.reader.Buffered() > 0:
@@ -140,6 +141,7 @@ func (s *session) onAUTH(ctx context.Context, c ftpparse.Command) error {
 		return err
 	}
 	s.security.forget()
+	s.security.binding.Adopt(s.certificates())
 	s.logOut(account{host: s.account.host, deferred: s.account.deferred})
 	if err := s.secure(ctx); err != nil {
 		return err
@@ -151,6 +153,16 @@ func (s *session) onAUTH(ctx context.Context, c ftpparse.Command) error {
 		s.security.level = ftpparse.ProtectionPrivate
 	}
 	return s.enter(phaseOpen)
+}
+
+// certificates are those in force now: the session's configuration may be a former
+// one, whose certificates nobody renews any more. A listener that has lost its TLS
+// meanwhile keeps what it had.
+func (s *session) certificates() *tlsterm.Terminator {
+	if t := s.security.newest(); t != nil {
+		return t
+	}
+	return s.listener.TLS.Terminator
 }
 
 // hostAfterTLS keeps HOST unless SNI contradicts it (RFC 7151 §3.1).
@@ -240,14 +252,14 @@ func (s *session) askPROT(level ftpparse.ProtectionLevel) error {
 // onHOST answers HOST, which comes before login and agrees with SNI (RFC 7151).
 func (s *session) onHOST(c ftpparse.Command) {
 	host, err := ftpparse.ParseHOST(c.Argument)
-	switch tls := s.listener.TLS; {
+	switch {
 	case err != nil:
 		s.answer(syntaxReply(err))
 	case s.phase != phaseOpen:
 		s.answer(ftpparse.NewReply(503, "HOST comes before USER."))
 	case s.client.sni() != "" && s.client.sni() != host:
 		s.answer(ftpparse.NewReply(504, "HOST differs from the name in the TLS handshake."))
-	case tls.Terminator != nil && !tls.Terminator.Covers(host):
+	case s.listener.TLS.Terminator != nil && !s.certificates().Covers(host):
 		s.answer(ftpparse.NewReply(504, "No such host here."))
 	default:
 		s.account.host = host

@@ -17,6 +17,7 @@ import (
 	"github.com/ftpsproxy/ftpsproxy/ftpparse"
 	"github.com/ftpsproxy/ftpsproxy/policy"
 	"github.com/ftpsproxy/ftpsproxy/proxy/upstream"
+	"github.com/ftpsproxy/ftpsproxy/tlsterm"
 )
 
 // A Server accepts clients on its listeners and runs their sessions.
@@ -55,6 +56,11 @@ func (l *listener) policy() *policy.Policy { return l.settings.Load().Policy }
 
 // policy is the policy of these settings.
 func (l *settings) policy() *policy.Policy { return l.Policy }
+
+// terminator has the certificates in force now; nil: there are none.
+func (l *listener) terminator() *tlsterm.Terminator { return l.settings.Load().TLS.Terminator }
+
+func (l *settings) terminator() *tlsterm.Terminator { return l.TLS.Terminator }
 
 // New checks the configuration and opens nothing.
 func New(c Config, log *zap.Logger) (*Server, error) {
@@ -203,7 +209,7 @@ func (s *Server) admit(ctx context.Context, from *listener, conn *net.TCPConn) {
 	s.sessions.Go(func() {
 		defer s.crowd.leave(client.Addr())
 		n := s.newSession(l, conn)
-		n.policing.current = from.policy
+		n.policing.current, n.security.newest = from.policy, from.terminator
 		n.run(ctx)
 	})
 }
@@ -227,7 +233,7 @@ func (s *Server) newSession(l *settings, conn *net.TCPConn) *session {
 	n := &session{
 		listener: l, log: log, client: newClientControl(conn, l.limits),
 		clock:    newClock(time.Now()),
-		security: security{level: ftpparse.ProtectionClear},
+		security: security{level: ftpparse.ProtectionClear, newest: l.terminator},
 	}
 	if l.TLS.Terminator != nil {
 		n.security.binding = l.TLS.Terminator.Bind()

@@ -25,10 +25,11 @@ const extensionPreSharedKey = 41
 // An attempt is one handshake of a session. Its callbacks run on the goroutine
 // that makes the handshake, and on no other.
 type attempt struct {
-	binding *Binding
-	kind    kind
-	epoch   int
-	cert    *tls.Certificate // to show; for a control connection, once the hello is there
+	binding    *Binding
+	terminator *Terminator // the binding's when this began
+	kind       kind
+	epoch      int
+	cert       *tls.Certificate // to show; for a control connection, once the hello is there
 
 	client clientIdentity // of the control connection; there: of this one
 
@@ -47,7 +48,7 @@ func (a *attempt) handshake(ctx context.Context, conn net.Conn) (*tls.Conn, erro
 	// This configuration lives until the hello has been read. Tickets are
 	// disabled in it only to spare crypto/tls keys of its own.
 	tc := tls.Server(conn, &tls.Config{
-		MinVersion:             a.binding.terminator.cfg.MinVersion,
+		MinVersion:             a.terminator.cfg.MinVersion,
 		GetConfigForClient:     a.configure,
 		SessionTicketsDisabled: true,
 	})
@@ -69,7 +70,7 @@ func (a *attempt) handshake(ctx context.Context, conn net.Conn) (*tls.Conn, erro
 
 // configure answers the hello. See [tls.Config.GetConfigForClient].
 func (a *attempt) configure(hello *tls.ClientHelloInfo) (*tls.Config, error) {
-	cfg := a.binding.terminator.cfg
+	cfg := a.terminator.cfg
 	if challenge := a.challenge(hello); challenge != nil {
 		a.challenged = true
 		return challenge, nil
@@ -82,7 +83,7 @@ func (a *attempt) configure(hello *tls.ClientHelloInfo) (*tls.Config, error) {
 		return &tls.Config{MinVersion: cfg.MinVersion, NextProtos: []string{alpnControl}}, nil
 	}
 	if a.kind == kindControl {
-		cert, err := a.binding.terminator.src.Certificate(hello)
+		cert, err := a.terminator.src.Certificate(hello)
 		if err != nil {
 			return nil, err
 		}
@@ -107,8 +108,8 @@ func (a *attempt) configure(hello *tls.ClientHelloInfo) (*tls.Config, error) {
 // challenge returns what answers an authority (RFC 8737 §3), or nil when it is
 // a client that says hello.
 func (a *attempt) challenge(hello *tls.ClientHelloInfo) *tls.Config {
-	source, ok := a.binding.terminator.src.(challengeSource)
-	if !ok || a.kind != kindControl || !a.binding.terminator.cfg.AnswerChallenges || !offersChallenge(hello) {
+	source, ok := a.terminator.src.(challengeSource)
+	if !ok || a.kind != kindControl || !a.terminator.cfg.AnswerChallenges || !offersChallenge(hello) {
 		return nil
 	}
 	cert := source.challenge(hello)
@@ -122,7 +123,7 @@ func (a *attempt) challenge(hello *tls.ClientHelloInfo) *tls.Config {
 // a ticket, as far as the hello tells.
 func (a *attempt) wantsTickets(hello *tls.ClientHelloInfo) bool {
 	switch {
-	case a.binding.terminator.cfg.Reuse == ReuseOff:
+	case a.terminator.cfg.Reuse == ReuseOff:
 		return false
 	case a.kind == kindControl:
 		return true
@@ -159,7 +160,7 @@ func (a *attempt) unwrap(identity []byte, _ tls.ConnectionState) (*tls.SessionSt
 // and the client's next data connection would be refused. In TLS 1.2 the ticket
 // is part of the handshake, and crypto/tls renews it whatever is answered here.
 func (a *attempt) issues() bool {
-	return a.kind != kindUpload || a.binding.terminator.cfg.Reuse == ReuseRequire
+	return a.kind != kindUpload || a.terminator.cfg.Reuse == ReuseRequire
 }
 
 // wrap names the state of this connection. See [tls.Config.WrapSession]. The

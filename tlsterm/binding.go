@@ -25,16 +25,15 @@ var errUnbound = errors.New("no TLS on the control connection to belong to")
 //
 // Its methods may be called concurrently.
 type Binding struct {
+	mu         sync.Mutex
 	terminator *Terminator
-
-	mu      sync.Mutex
-	epoch   int              // counts Resets: a handshake that began before one leaves nothing behind
-	cert    *tls.Certificate // shown by the control connection; nil without one
-	client  clientIdentity   // of the client on the control connection
-	tickets tickets
-	resumed int
-	full    int
-	latest  bool // the latest data connection resumed the session
+	epoch      int              // counts Resets: a handshake that began before one leaves nothing behind
+	cert       *tls.Certificate // shown by the control connection; nil without one
+	client     clientIdentity   // of the client on the control connection
+	tickets    tickets
+	resumed    int
+	full       int
+	latest     bool // the latest data connection resumed the session
 }
 
 // Control makes the handshake on a control connection, as TLS server. It starts
@@ -82,7 +81,7 @@ func (b *Binding) Data(ctx context.Context, conn net.Conn, upload bool) (*tls.Co
 	// Only now does DidResume prove anything: in TLS 1.3 a ticket is looked up
 	// before its binder is checked, in TLS 1.2 before the client's Finished.
 	resumed := b.settle(a, tc.ConnectionState().DidResume)
-	if !resumed && b.terminator.cfg.Reuse == ReuseRequire {
+	if !resumed && a.terminator.cfg.Reuse == ReuseRequire {
 		return nil, ErrNotResumed
 	}
 	return tc, nil
@@ -115,6 +114,14 @@ func (b *Binding) Reset() {
 	b.tickets.wipe()
 }
 
+// Adopt has control connections to come show the certificates of t, that of a
+// newer configuration. The settings stay those with which the session began.
+func (b *Binding) Adopt(t *Terminator) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.terminator = &Terminator{cfg: b.terminator.cfg, src: t.src}
+}
+
 // Client returns what is known of the client from its certificate, which was
 // verified in the handshake of the control connection; the zero value without
 // one.
@@ -128,7 +135,7 @@ func (b *Binding) Client() ClientCertificate {
 func (b *Binding) attempt(k kind) *attempt {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	return &attempt{binding: b, kind: k, epoch: b.epoch, cert: b.cert, client: b.client}
+	return &attempt{binding: b, terminator: b.terminator, kind: k, epoch: b.epoch, cert: b.cert, client: b.client}
 }
 
 // find returns the state that identity names, if the session has it still.
