@@ -83,9 +83,10 @@ listener "ftp" {
       ca = "clients.pem"
 
       # Certificate revocation lists, PEM or one in DER, each a full one: no delta
-      # and no indirect list. "": nobody asks. With lists, only clients of an
-      # authority that has a current one are accepted; a revocation reaches running
-      # sessions at their next transfer.
+      # and no indirect list, and each says when the next one is due. "": nobody asks.
+      # With lists, only clients of an authority that has a current one are accepted:
+      # where it is overdue they are refused, and the log says so. A revocation reaches
+      # running sessions at their next transfer.
       crl = ""
 
       # Where the certificate says for which user it speaks.
@@ -205,9 +206,12 @@ upstream "legacy" {
 # A certificate is made of exactly one of the blocks files, acme and self_signed.
 certificate "main" {
   # Both required, PEM: the chain with the server's own certificate first, and its
-  # key. Refused: unreadable files, a key that does not belong to the certificate,
-  # an expired certificate. Looked at every few seconds: new sessions are
-  # shown a renewed certificate without a restart; an unusable one changes nothing.
+  # key. Refused: unreadable files, a key that does not belong to the certificate.
+  # Looked at every few seconds: sessions are shown a renewed certificate without a
+  # restart; an unusable or an expired one does not replace one that is valid. While
+  # there is no other, an expired one is shown, as after a restart: clients that do
+  # not verify it go on working, and the log warns, from two weeks before the end
+  # (in the last quarter of a short life) and every day.
   files {
     cert = "fullchain.pem"
     key  = "key.pem"
@@ -218,7 +222,8 @@ certificate "public" {
   # Ordered from an authority, kept in the storage folder, and renewed in time, when
   # the authority asks for it (ARI) or when it was revoked. Until the first one is
   # there AUTH TLS is answered 431, and the log says every minute what is being
-  # waited for; SIGHUP tries again at once. `ftpsproxy certificates` shows where they
+  # waited for; SIGHUP tries again at once. One that could not be renewed is shown
+  # beyond its end, and the log says so. `ftpsproxy certificates` shows where they
   # stand.
   acme {
     # Required. Each gets a certificate; the first is shown to clients that ask
@@ -255,7 +260,10 @@ certificate "public" {
   }
 }
 
-# With dns-01 one of rfc2136, exec and webhook puts records into the zone.
+# With dns-01 one of rfc2136, exec and webhook puts records into the zone. Where
+# _acme-challenge.NAME is an alias (CNAME), the record goes to where it leads, as the
+# authority will: a zone that programs may change can serve names of one that they may
+# not.
 certificate "wild" {
   acme {
     names     = ["*.example.org", "example.org"]
@@ -287,7 +295,8 @@ certificate "by-program" {
         # Required. A program by its absolute path, and arguments. Three more are
         # added: "present" or "cleanup", the record's name with a final dot, and
         # its text. It ends, within two minutes, when the record can be asked for. Its
-        # environment is the proxy's.
+        # environment is the proxy's. When the proxy is told to stop it is killed, with
+        # all that it has started, and has three seconds for a cleanup.
         command = ["/usr/local/bin/acme-dns", "--zone", "example.net"]
       }
     }

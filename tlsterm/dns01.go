@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/miekg/dns"
@@ -37,10 +38,82 @@ func (e *solverError) Error() string {
 
 func (e *solverError) Unwrap() error { return e.err }
 
-// challengeRecord returns the owner of the challenge's TXT record, fully
-// qualified, and its text (RFC 8555 §8.4).
-func challengeRecord(c acmeChallenge) (owner, text string) {
-	return dns.Fqdn(strings.ToLower(c.DNS01TXTRecordName())), c.DNS01KeyAuthorization()
+// A record is a TXT record that proves control of a name (RFC 8555 §8.4).
+type record struct {
+	owner string // fully qualified
+	text  string
+}
+
+// A zone is where records can be put and taken out again.
+type zone interface {
+	put(ctx context.Context, r record) error
+	remove(ctx context.Context, r record) error
+}
+
+// A watchedZone can tell when a record has reached everybody.
+type watchedZone interface {
+	zone
+	await(ctx context.Context, r record) error
+}
+
+// A dnsSolver puts the records of challenges into a zone, where the authority's
+// look-up ends: at the challenge's name or, if that is an alias, at the end of its
+// CNAME records.
+type dnsSolver struct {
+	zone    zone
+	aliases aliases
+
+	mu     sync.Mutex
+	placed map[record]record // by what was asked for
+}
+
+func newDNSSolver(z zone, a aliases) *dnsSolver {
+	return &dnsSolver{zone: z, aliases: a, placed: map[record]record{}}
+}
+
+func challengeRecord(c acmeChallenge) record {
+	return record{dns.Fqdn(strings.ToLower(c.DNS01TXTRecordName())), c.DNS01KeyAuthorization()}
+}
+
+// Present implements [acmez.Solver].
+func (s *dnsSolver) Present(ctx context.Context, c acmeChallenge) error {
+	asked := challengeRecord(c)
+	owner, err := s.aliases.follow(ctx, asked.owner)
+	if err != nil {
+		return &solverError{what: "present", how: "the CNAME of " + asked.owner, err: err}
+	}
+	s.mu.Lock()
+	s.placed[asked] = record{owner, asked.text}
+	s.mu.Unlock()
+	return s.zone.put(ctx, record{owner, asked.text})
+}
+
+// Wait implements [acmez.Waiter].
+func (s *dnsSolver) Wait(ctx context.Context, c acmeChallenge) error {
+	if z, ok := s.zone.(watchedZone); ok {
+		return z.await(ctx, s.where(c))
+	}
+	return nil
+}
+
+// CleanUp implements [acmez.Solver]. The alias may lead elsewhere by now.
+func (s *dnsSolver) CleanUp(ctx context.Context, c acmeChallenge) error {
+	placed := s.where(c)
+	s.mu.Lock()
+	delete(s.placed, challengeRecord(c))
+	s.mu.Unlock()
+	return s.zone.remove(ctx, placed)
+}
+
+// where tells where the record of c was put.
+func (s *dnsSolver) where(c acmeChallenge) record {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	asked := challengeRecord(c)
+	if placed, ok := s.placed[asked]; ok {
+		return placed
+	}
+	return asked
 }
 
 // errHurried ends what would go on after the program was told to stop.

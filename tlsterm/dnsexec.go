@@ -22,28 +22,25 @@ func ExecSolver(command []string) (acmez.Solver, error) {
 	if len(command) == 0 || !filepath.IsAbs(command[0]) {
 		return nil, errors.New("give the program by its absolute path")
 	}
-	return execSolver{command}, nil
+	return newDNSSolver(execSolver{command}, aliases{}), nil
 }
 
 type execSolver struct{ command []string }
 
-// Present implements [acmez.Solver].
-func (s execSolver) Present(ctx context.Context, c acmeChallenge) error {
-	return s.run(ctx, "present", c)
+func (s execSolver) put(ctx context.Context, r record) error {
+	return s.run(ctx, "present", r)
 }
 
-// CleanUp implements [acmez.Solver].
-func (s execSolver) CleanUp(ctx context.Context, c acmeChallenge) error {
+func (s execSolver) remove(ctx context.Context, r record) error {
 	ctx, cancel := cleanupContext(ctx, dnsPatience)
 	defer cancel()
-	return s.run(ctx, "cleanup", c)
+	return s.run(ctx, "cleanup", r)
 }
 
-func (s execSolver) run(ctx context.Context, action string, c acmeChallenge) error {
+func (s execSolver) run(ctx context.Context, action string, r record) error {
 	ctx, cancel := context.WithTimeout(ctx, dnsPatience)
 	defer cancel()
-	owner, text := challengeRecord(c)
-	args := append(append([]string{}, s.command[1:]...), action, owner, text)
+	args := append(append([]string{}, s.command[1:]...), action, r.owner, r.text)
 	cmd := exec.CommandContext(ctx, s.command[0], args...) //nolint:gosec // the operator's own program
 	// Its children go with it.
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}

@@ -43,7 +43,7 @@ func (w Webhook) Solver() (acmez.Solver, error) {
 		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
 		Transport:     &http.Transport{Proxy: http.ProxyFromEnvironment, DisableKeepAlives: true, MaxResponseHeaderBytes: maxHeader},
 	}
-	return webhookSolver{w, u, client}, nil
+	return newDNSSolver(webhookSolver{w, u, client}, aliases{}), nil
 }
 
 func isLoopback(host string) bool {
@@ -56,24 +56,21 @@ type webhookSolver struct {
 	client *http.Client
 }
 
-// Present implements [acmez.Solver].
-func (s webhookSolver) Present(ctx context.Context, c acmeChallenge) error {
-	return s.post(ctx, "present", c)
+func (s webhookSolver) put(ctx context.Context, r record) error {
+	return s.post(ctx, "present", r)
 }
 
-// CleanUp implements [acmez.Solver].
-func (s webhookSolver) CleanUp(ctx context.Context, c acmeChallenge) error {
+func (s webhookSolver) remove(ctx context.Context, r record) error {
 	ctx, cancel := cleanupContext(ctx, dnsTimeout)
 	defer cancel()
-	return s.post(ctx, "cleanup", c)
+	return s.post(ctx, "cleanup", r)
 }
 
-func (s webhookSolver) post(ctx context.Context, action string, c acmeChallenge) error {
+func (s webhookSolver) post(ctx context.Context, action string, r record) error {
 	fail := func(err error) error {
 		return &solverError{what: action, how: "webhook at " + s.base.Host, err: err}
 	}
-	owner, text := challengeRecord(c)
-	body, err := json.Marshal(map[string]string{"fqdn": owner, "value": text})
+	body, err := json.Marshal(map[string]string{"fqdn": r.owner, "value": r.text})
 	if err != nil {
 		return fail(err)
 	}

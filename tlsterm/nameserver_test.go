@@ -21,6 +21,7 @@ import (
 // "test." that are signed with its key.
 type nameServer struct {
 	addr    string
+	udp     string // the same over UDP, as a resolver
 	keyName string
 	key     string
 
@@ -32,6 +33,7 @@ type nameServer struct {
 	servers   []string          // what it says about the zone's servers
 	addresses map[string]string // those that are not 127.0.0.1
 	onMiss    func()            // when it was asked for a record that it has not
+	aliases   map[string]string // CNAME records
 }
 
 func newNameServer(t *testing.T) *nameServer {
@@ -47,7 +49,19 @@ func newNameServerAt(t *testing.T, address string) *nameServer {
 		t.Fatal(err)
 	}
 	s.addr = ln.Addr().String()
-	server := &dns.Server{Listener: ln, Handler: s, TsigSecret: map[string]string{s.keyName: s.key}, MsgAcceptFunc: acceptUpdates}
+	s.serve(t, &dns.Server{Listener: ln, TsigSecret: map[string]string{s.keyName: s.key}, MsgAcceptFunc: acceptUpdates})
+	packets, err := net.ListenPacket("udp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	s.udp = packets.LocalAddr().String()
+	s.serve(t, &dns.Server{PacketConn: packets})
+	return s
+}
+
+func (s *nameServer) serve(t *testing.T, server *dns.Server) {
+	t.Helper()
+	server.Handler = s
 	started := make(chan struct{})
 	server.NotifyStartedFunc = func() { close(started) }
 	var running sync.WaitGroup
@@ -57,7 +71,16 @@ func newNameServerAt(t *testing.T, address string) *nameServer {
 		_ = server.Shutdown()
 		running.Wait()
 	})
-	return s
+}
+
+// resolves has a solver of the test ask this server, and not those of the machine.
+func (s *nameServer) resolves(t *testing.T, solver Solver, err error) Solver {
+	t.Helper()
+	if err != nil {
+		t.Fatal(err)
+	}
+	solver.(*dnsSolver).aliases.resolvers = []string{s.udp}
+	return solver
 }
 
 // acceptUpdates is the library's filter less its objection to updates.
@@ -86,6 +109,14 @@ func (s *nameServer) ServeDNS(w dns.ResponseWriter, r *dns.Msg) {
 }
 
 func (s *nameServer) lookUp(reply *dns.Msg, q dns.Question) {
+	for hops := 0; hops < 20 && s.aliases[strings.ToLower(q.Name)] != ""; hops++ {
+		target := s.aliases[strings.ToLower(q.Name)]
+		reply.Answer = append(reply.Answer, &dns.CNAME{Hdr: dns.RR_Header{Name: q.Name, Rrtype: dns.TypeCNAME, Class: dns.ClassINET, Ttl: 1}, Target: target})
+		if q.Qtype == dns.TypeCNAME {
+			return
+		}
+		q.Name = target
+	}
 	header := dns.RR_Header{Name: q.Name, Rrtype: q.Qtype, Class: dns.ClassINET, Ttl: 1}
 	switch q.Qtype {
 	case dns.TypeA:
@@ -107,6 +138,12 @@ func (s *nameServer) lookUp(reply *dns.Msg, q dns.Question) {
 			reply.Answer = append(reply.Answer, &dns.NS{Hdr: header, Ns: server})
 		}
 	}
+}
+
+func (s *nameServer) alias(aliases map[string]string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.aliases = aliases
 }
 
 // texts returns the records.
@@ -153,10 +190,7 @@ case $1 in
 present) printf %s "$3" > "$0/$2" ;;
 cleanup) rm "$0/$2" ;;
 esac`, s.folder})
-	if err != nil {
-		t.Fatal(err)
-	}
-	return solver
+	return s.resolves(t, solver, err)
 }
 
 // webhook returns a solver whose web service puts records into the zone.
@@ -178,10 +212,7 @@ func (s *nameServer) webhook(t *testing.T) Solver {
 	}))
 	t.Cleanup(service.Close)
 	solver, err := Webhook{URL: service.URL, Token: NewSecret("token")}.Solver()
-	if err != nil {
-		t.Fatal(err)
-	}
-	return solver
+	return s.resolves(t, solver, err)
 }
 
 func (s *nameServer) count() (updates, records int) {

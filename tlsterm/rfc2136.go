@@ -48,7 +48,7 @@ func (r RFC2136) Solver() (acmez.Solver, error) {
 	}
 	r.Zone = dns.Fqdn(strings.ToLower(r.Zone))
 	r.KeyName = strings.ToLower(r.KeyName)
-	return &r, nil
+	return newDNSSolver(&r, aliases{primary: r.Server, zone: r.Zone}), nil
 }
 
 func (r RFC2136) validate() error {
@@ -76,31 +76,28 @@ func (r RFC2136) validate() error {
 	return nil
 }
 
-// Present implements [acmez.Solver].
-func (r *RFC2136) Present(ctx context.Context, c acmeChallenge) error {
-	return r.update(ctx, "present", c, (*dns.Msg).Insert)
+func (r *RFC2136) put(ctx context.Context, rec record) error {
+	return r.update(ctx, "present", rec, (*dns.Msg).Insert)
 }
 
-// CleanUp implements [acmez.Solver].
-func (r *RFC2136) CleanUp(ctx context.Context, c acmeChallenge) error {
+func (r *RFC2136) remove(ctx context.Context, rec record) error {
 	ctx, cancel := cleanupContext(ctx, dnsTimeout)
 	defer cancel()
-	return r.update(ctx, "remove", c, (*dns.Msg).Remove)
+	return r.update(ctx, "remove", rec, (*dns.Msg).Remove)
 }
 
-func (r *RFC2136) update(ctx context.Context, what string, c acmeChallenge, change func(*dns.Msg, []dns.RR)) error {
-	owner, text := challengeRecord(c)
+func (r *RFC2136) update(ctx context.Context, what string, rec record, change func(*dns.Msg, []dns.RR)) error {
 	fail := func(err error) error {
 		return &solverError{what: what, how: "rfc2136 at " + r.Server, err: err}
 	}
-	if !dns.IsSubDomain(r.Zone, owner) {
-		return fail(fmt.Errorf("%s is not in the zone %s", owner, r.Zone))
+	if !dns.IsSubDomain(r.Zone, rec.owner) {
+		return fail(fmt.Errorf("%s is not in the zone %s", rec.owner, r.Zone))
 	}
 	m := new(dns.Msg)
 	m.SetUpdate(r.Zone)
 	change(m, []dns.RR{&dns.TXT{
-		Hdr: dns.RR_Header{Name: owner, Rrtype: dns.TypeTXT, Class: dns.ClassINET, Ttl: recordTTL},
-		Txt: []string{text},
+		Hdr: dns.RR_Header{Name: rec.owner, Rrtype: dns.TypeTXT, Class: dns.ClassINET, Ttl: recordTTL},
+		Txt: []string{rec.text},
 	}})
 	client := &dns.Client{Net: "tcp", Timeout: dnsTimeout}
 	if r.KeyName != "" {
@@ -137,16 +134,15 @@ func (r *RFC2136) refusal(reply *dns.Msg) error {
 	return fmt.Errorf("the server answers %s", dns.RcodeToString[code])
 }
 
-// Wait implements [acmez.Waiter]. It returns when all servers of the zone that
-// can be reached have the record: an authority asks any of them.
-func (r *RFC2136) Wait(ctx context.Context, c acmeChallenge) error {
-	owner, text := challengeRecord(c)
+// await returns when all servers of the zone that can be reached have the record:
+// an authority asks any of them.
+func (r *RFC2136) await(ctx context.Context, rec record) error {
 	ctx, cancel := context.WithTimeout(ctx, dnsPatience)
 	defer cancel()
 	waitingFor := append([]string{r.Server}, r.others(ctx)...)
 	for {
 		waitingFor = slices.DeleteFunc(waitingFor, func(server string) bool {
-			return r.has(ctx, server, owner, text)
+			return r.has(ctx, server, rec)
 		})
 		if len(waitingFor) == 0 {
 			return nil
@@ -162,14 +158,14 @@ func (r *RFC2136) Wait(ctx context.Context, c acmeChallenge) error {
 // has reports whether server answers with the record. One that cannot be asked
 // is not waited for: the authority may see it otherwise than we do. The primary
 // has taken the update and can be.
-func (r *RFC2136) has(ctx context.Context, server, owner, text string) bool {
-	reply, err := r.ask(ctx, server, owner, dns.TypeTXT)
+func (r *RFC2136) has(ctx context.Context, server string, rec record) bool {
+	reply, err := r.ask(ctx, server, rec.owner, dns.TypeTXT)
 	if err != nil {
 		return server != r.Server
 	}
 	return slices.ContainsFunc(reply.Answer, func(rr dns.RR) bool {
 		txt, ok := rr.(*dns.TXT)
-		return ok && slices.Equal(txt.Txt, []string{text})
+		return ok && slices.Equal(txt.Txt, []string{rec.text})
 	})
 }
 

@@ -43,7 +43,7 @@ func TestHungSolverDelaysNoSignal(t *testing.T) {
 		t.Fatal(err)
 	}
 	config := file(t, "f.hcl", strings.Replace(selfSignedConfig, "self_signed {}", fmt.Sprintf(`acme {
-    names     = ["ftp.example.com"]
+    names     = ["ftp.localhost"]
     ca        = %q
     ca_root   = %q
     challenge = "dns-01"
