@@ -35,14 +35,13 @@ func pairUntil(t *testing.T, dir, name string, end time.Time) {
 	writePEM(t, filepath.Join(dir, name+".key"), "PRIVATE KEY", secret)
 }
 
-// A certificate that has expired, or soon will, is a warning at its block: it is
-// shown, and nobody is to miss it.
+// A certificate that has expired is a mistake, and one that soon will a warning at
+// its block: it is shown, and nobody is to miss it.
 func TestCertificatesThatEndAreWarnedOf(t *testing.T) {
 	for name, test := range map[string]struct {
 		left time.Duration
 		want string // "": no warning
 	}{
-		"expired":        {-time.Hour, "expired on"},
 		"in a week":      {7 * 24 * time.Hour, "expires on"},
 		"in three weeks": {21 * 24 * time.Hour, ""},
 	} {
@@ -61,6 +60,18 @@ func TestCertificatesThatEndAreWarnedOf(t *testing.T) {
 				}
 			}
 		})
+	}
+}
+
+func TestExpiredCertificatesAreRefused(t *testing.T) {
+	dir := write(t, map[string]string{"f.hcl": listenerText + upstreamText + filesBlock("a.pem", "a.key")})
+	pairUntil(t, dir, "a", time.Now().Add(-time.Hour))
+	s := load(t, dir)
+	_, fromBuild := s.Build(Environment{})
+	for step, diags := range map[string]Diagnostics{"check": s.Check(), "build": fromBuild} {
+		if got := printed(t, diags); !diags.HasErrors() || !strings.Contains(got, "expired on") {
+			t.Errorf("%s:\n%s", step, got)
+		}
 	}
 }
 

@@ -206,12 +206,12 @@ upstream "legacy" {
 # A certificate is made of exactly one of the blocks files, acme and self_signed.
 certificate "main" {
   # Both required, PEM: the chain with the server's own certificate first, and its
-  # key. Refused: unreadable files, a key that does not belong to the certificate.
-  # Looked at every few seconds: sessions are shown a renewed certificate without a
-  # restart; an unusable or an expired one does not replace one that is valid. While
-  # there is no other, an expired one is shown, as after a restart: clients that do
-  # not verify it go on working, and the log warns, from two weeks before the end
-  # (in the last quarter of a short life) and every day.
+  # key. Refused: unreadable files, a key that does not belong to the certificate, a
+  # certificate that is expired or not yet valid. Looked at every few seconds: sessions
+  # are shown a renewed certificate without a restart; what would be refused at the
+  # start does not replace the one in use. One that expires meanwhile is shown all the
+  # same: clients that do not verify it go on working, and the log warns, from two
+  # weeks before the end (in the last quarter of a short life) and every day.
   files {
     cert = "fullchain.pem"
     key  = "key.pem"

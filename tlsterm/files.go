@@ -16,12 +16,11 @@ import (
 
 // Files returns a source that serves the certificate chain in certFile with the
 // private key in keyFile, both PEM; the two may be the same file. Files that
-// cannot be read or do not belong together are refused with one line that names
-// the file.
+// cannot be read, do not belong together, or hold a certificate that is expired
+// or not yet valid are refused with one line that names the file.
 //
 // The source is a [Reloader]: Reload reads the files again. It is a [Warner], too:
-// a certificate that is out of date is served while there is no other, but does
-// not replace one that is valid.
+// a certificate that expires while it is served stays until there is another.
 func Files(certFile, keyFile string) (Source, error) {
 	f := &files{certFile: certFile, keyFile: keyFile}
 	if _, err := f.Reload(); err != nil {
@@ -47,8 +46,7 @@ func (f *files) Certificate(*tls.ClientHelloInfo) (*tls.Certificate, error) {
 }
 
 // Reload reads the files again if they are not as they were. A pair that would
-// be refused at the start, or is out of date while the one in use is not, is
-// refused, and the one in use stays.
+// be refused at the start is refused now, and the one in use stays.
 func (f *files) Reload() (changed bool, err error) {
 	old := f.pair.Load()
 	now, err := marksOf(f.certFile, f.keyFile)
@@ -69,8 +67,8 @@ func (f *files) Reload() (changed bool, err error) {
 		return false, nil
 	}
 	cert, err := f.parse(certPEM, keyPEM)
-	if moment := time.Now(); err == nil && old != nil && validNow(old.cert.Leaf, moment) {
-		err = outOfDate("certificate "+f.certFile, cert.Leaf, moment)
+	if err == nil {
+		err = outOfDate("certificate "+f.certFile, cert.Leaf, time.Now())
 	}
 	if err != nil {
 		return false, err
