@@ -52,7 +52,7 @@ func TestNoSpellingGetsRoundThePolicy(t *testing.T) {
 			attempts = append(attempts, verb+" "+path)
 		}
 		for _, form := range []string{
-			"LIST %s", "LIST -la %s", "LIST -l -a %s", "NLST %s", "LIST -- %s", "LIST x %s", "STAT %s", "STAT -l %s", "LIST -R %s",
+			"LIST %s", "LIST -la %s", "LIST -l -a %s", "NLST %s", "LIST -- %s", "LIST x %s", "MLSD -R %s", "MLST -a %s", "STAT %s", "STAT -l %s", "LIST -R %s",
 			"MLSD %s", "MDTM 20260101000000 %s", "MFMT 20260101000000 %s", "MFF modify=20260101000000; %s",
 			"SITE CHMOD 777 %s", "site chmod 777 %s", "SITE  CHMOD  777 %s", "SITE \tCHMOD 777 %s", `SITE "CHMOD" 777 %s`,
 			"SITE UTIME 20260101000000 %s", "SITE CPTO %s", "SITE CPFR %s", "XCRC %s", "XCRC %s 0 10", "HASH %s", "MD5 %s", "XSHA256 %s",
@@ -62,7 +62,7 @@ func TestNoSpellingGetsRoundThePolicy(t *testing.T) {
 		}
 	}
 	attempts = append(attempts,
-		"LIST -R", "LIST -laR", "LIST --recursive", "NLST -R /incoming", "LIST *", "STAT *", "STAT -R .",
+		"MLSD -R", "MLSD -R ../..", "LIST -R", "LIST -laR", "LIST --recursive", "NLST -R /incoming", "LIST *", "STAT *", "STAT -R .",
 		"STOR a.exe", "STOR a.php", "STOR sub/a.exe", "STOR a.exe.", "STOR a.exe ", "STOR a.php::$DATA", `STOR "a.exe"`, `STOR sub\a.exe`,
 		"STOR a.ex?", "STOR a.[e]xe", "STOR a.{exe}", "STOR *", "APPE a.exe", "STOU a.exe", "RNTO a.exe", "MFMT 20260101000000 a.exe",
 		"MDTM 20260101000000 a.exe", "SITE CHMOD 755 a.exe", `SITE CHMOD 755 "a.exe"`, "SITE UTIME a.exe 20260101000000 20260101000000 20260101000000 UTC",

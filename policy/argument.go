@@ -89,6 +89,11 @@ func (w *work) registered(name, argument string, e entry, b base) {
 		if strings.Trim(argument, blanks) == "" {
 			w.unknown(b) // home, wherever that is, or nowhere
 		}
+	case "MLSD", "MLST":
+		if isOption(argument) { // to Pure-FTPd they are, though RFC 3659 §7.1 has none
+			w.listing(argument, b)
+			return
+		}
 	case "STOU":
 		w.place("", b) // the server may choose the name (RFC 959 §4.1.3)
 	}
