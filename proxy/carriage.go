@@ -217,6 +217,8 @@ func (c *carriage) finish(from, to *leg) error {
 		}
 		c.truncated = true
 	}
+	to.mayEnd()
+	from.mayEnd()
 	if err := to.closeWrite(); err != nil && (c.spec.upload || !to.delivered()) {
 		return atSide(to.side, "write", err)
 	}
@@ -272,6 +274,7 @@ func (c *carriage) breakOff(s side, step string, err error) {
 func (c *carriage) closeLegs() {
 	for _, l := range []*leg{c.client, c.upstream} {
 		if l != nil {
+			l.mayEnd()
 			_ = l.tcp.Close()
 		}
 	}

@@ -85,9 +85,11 @@ func (c *carriage) endEmpty(ctx context.Context) {
 	}
 	if leg, err := p.prove(ctx); err == nil {
 		c.client = leg
+		leg.mayEnd()
 		_ = leg.closeWrite()
 	}
 	if c.upstream != nil {
+		c.upstream.mayEnd()
 		_ = c.upstream.tcp.Close()
 	}
 }

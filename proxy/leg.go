@@ -30,9 +30,12 @@ type leg struct {
 // sleeps between two writes of bufferSize.
 const socketBuffer = 256 << 10
 
-// newLeg makes a leg of a connection on which nothing has been sent.
+// newLeg makes a leg of a connection on which nothing has been sent. Until it may
+// end well, whatever closes it breaks it: also the kernel, when the process dies in
+// the middle of a file, which would look whole with an ordinary end.
 func newLeg(s side, tcp *net.TCPConn) *leg {
 	_ = tcp.SetWriteBuffer(socketBuffer)
+	_ = tcp.SetLinger(0)
 	return &leg{side: s, tcp: tcp, shaken: acknowledged(tcp)}
 }
 
@@ -71,6 +74,9 @@ func (l *leg) delivered() bool {
 	}
 	return acknowledged(l.tcp) >= l.shaken+sent
 }
+
+// mayEnd lets the leg end without breaking.
+func (l *leg) mayEnd() { _ = l.tcp.SetLinger(-1) }
 
 // closeWrite ends our half: close_notify on a private leg, then FIN. The other
 // half stays open, so that nothing the peer still sends turns into a reset that

@@ -136,6 +136,7 @@ func (p *prover) handshake(ctx context.Context, conn *net.TCPConn) {
 	var err error
 	l.tls, err = p.binding.Data(ctx, l.wire, p.spec.upload)
 	if err != nil {
+		l.mayEnd() // the client is to read the alert
 		_ = conn.Close()
 		l.wire.release()
 	}
@@ -147,6 +148,7 @@ func (p *prover) handshake(ctx context.Context, conn *net.TCPConn) {
 func (p *prover) closeLosers() {
 	for ; p.pending > 0; p.pending-- {
 		if r := <-p.results; r.err == nil {
+			r.leg.mayEnd()
 			_ = r.leg.tcp.Close()
 			r.leg.wire.release()
 		}

@@ -3,8 +3,10 @@ package interop
 import (
 	"bytes"
 	"crypto/tls"
+	"errors"
 	"fmt"
 	"net"
+	"os"
 	"regexp"
 	"sync/atomic"
 	"testing"
@@ -37,6 +39,54 @@ func TestCutUploads(t *testing.T) {
 					p.settled(t)
 				})
 			}
+		}
+	}
+}
+
+// TestKilledProxy has the proxy die in the middle of an upload: the server must not
+// take what it got for the file. Two signals in a row are such an end, too.
+func TestKilledProxy(t *testing.T) {
+	for _, kind := range []servers.Kind{servers.VSFTPD, servers.ProFTPD} {
+		for _, private := range []bool{false, true} {
+			t.Run(fmt.Sprintf("%s private %t", kind, private), func(t *testing.T) {
+				t.Parallel()
+				pki := machine.NewPKI(t)
+				var o servers.Options
+				if private {
+					o.TLS = &servers.TLS{Cert: pki.Cert, Key: pki.Key, Reuse: servers.InsistsOnReuse(kind)}
+				}
+				server := servers.Start(t, kind, o)
+				p := startProxy(t, front{server: server, address: loopbacks()[0], pki: &pki})
+				k := p.talk(t, true)
+				data := k.data()
+				k.begins("STOR killed")
+				content := noise(43, 1<<20)
+				if _, err := data.Write(content); err != nil {
+					t.Fatal(err)
+				}
+				if err := p.process.Await(func() error {
+					info, err := os.Stat(server.Path("killed"))
+					if err == nil && info.Size() == 0 {
+						err = errors.New("nothing has arrived")
+					}
+					return err
+				}); err != nil {
+					t.Fatal(err)
+				}
+				p.kill(t)
+				if _, _, err := k.reply(); err == nil {
+					t.Error("the client has heard a reply")
+				}
+				if err := machine.Eventually(func() error {
+					if log := server.Log(); !regexp.MustCompile(`UPLOAD: .*/killed"|(?m)/killed .* [ci]$`).MatchString(log) {
+						return errors.New("the server has not noticed")
+					}
+					return nil
+				}); err != nil {
+					t.Fatal(err)
+				}
+				wantCommitted(t, server, "killed", false)
+			})
 		}
 	}
 }
