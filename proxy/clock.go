@@ -57,7 +57,7 @@ func (s *session) deadline() (due time.Time, why error) {
 			sooner(e.since.Add(limits.ReplyTimeout), errReplyTimeout)
 		}
 	}
-	if l := s.client.held; l != nil && !l.due.IsZero() && !s.mustWait(l.command.Verb) {
+	if l := s.client.head(); l != nil && !l.due.IsZero() && !s.mustWait(l) {
 		sooner(l.due, errPaced) // when its turn alone keeps it back: nothing else is in the timer's hands
 	}
 	if s.queue.idle() && !s.running() {

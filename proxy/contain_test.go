@@ -34,7 +34,7 @@ func TestPanicEndsOneSession(t *testing.T) {
 	near, far := tcpPair(t)
 	s := server.newSession(server.listeners[0].settings.Load(), near)
 	s.policing.current = func() *policy.Policy {
-		if s.client.held != nil {
+		if s.client.head() != nil {
 			panic("as a test wants it")
 		}
 		return nil

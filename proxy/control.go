@@ -14,6 +14,8 @@ type line struct {
 	command ftpparse.Command
 	err     error
 	ruling
+	early  *early // not nil: an ABOR that went ahead
+	denied bool   // an ABOR that the policy has kept from going ahead
 }
 
 // A clientControl is the client's control connection. Its reader posts one line
@@ -27,9 +29,9 @@ type clientControl struct {
 	limit  int
 	patience
 	reading
-	lines  chan line
+	backlog
+	posts  chan line
 	resume chan struct{}
-	held   *line // the next command, which must wait
 	// mute: TLS was promised and failed; clear text must not follow.
 	mute bool
 }
@@ -54,21 +56,25 @@ func (r *reading) finish() {
 	}
 }
 
-// patience bounds a write to a peer that does not read.
+// patience bounds a write to a peer that does not read, and only that write:
+// crypto/tls writes by itself as well, from the reader's goroutine, when the peer
+// asks for new keys (RFC 8446 §4.6.3). That may be long after our last word.
 type patience struct{ timeout time.Duration }
 
 func (p patience) write(conn net.Conn, b []byte) error {
 	if err := conn.SetWriteDeadline(time.Now().Add(p.timeout)); err != nil {
 		return err
 	}
-	_, err := conn.Write(b)
-	return err
+	if _, err := conn.Write(b); err != nil {
+		return err
+	}
+	return conn.SetWriteDeadline(time.Time{})
 }
 
 func newClientControl(tcp *net.TCPConn, limits Limits) *clientControl {
 	c := &clientControl{
 		tcp: tcp, limit: limits.Line, patience: patience{limits.ReplyTimeout},
-		lines: make(chan line), resume: make(chan struct{}, 1),
+		posts: make(chan line), resume: make(chan struct{}, 1),
 		reading: reading{parted: make(chan struct{})},
 	}
 	c.use(tcp, nil)
@@ -101,7 +107,7 @@ func (c *clientControl) read(done chan struct{}) {
 		var l line
 		l.command, l.err = c.reader.Read()
 		select {
-		case c.lines <- l:
+		case c.posts <- l:
 		case <-c.parted:
 			return
 		}
@@ -112,9 +118,6 @@ func (c *clientControl) read(done chan struct{}) {
 		}
 	}
 }
-
-// next lets the reader read one more line.
-func (c *clientControl) next() { c.resume <- struct{}{} }
 
 func (c *clientControl) say(r ftpparse.Reply) error {
 	return atSide(sideClient, "write reply", c.write(c.conn, r.AppendTo(nil)))
@@ -130,7 +133,8 @@ const partingBytes = 64 << 10
 // commands in the socket would reset the connection, and a reset may take away
 // what the client has not read yet.
 func (c *clientControl) part() {
-	_ = c.conn.SetReadDeadline(time.Unix(1, 0)) // wakes the reader
+	_ = c.tcp.SetWriteDeadline(time.Now().Add(partingTime)) // it may be writing: see patience
+	_ = c.conn.SetReadDeadline(time.Unix(1, 0))             // wakes the reader
 	c.finish()
 	if c.tls != nil {
 		_ = c.tls.SetWriteDeadline(time.Now().Add(partingTime))
@@ -228,6 +232,8 @@ func (u *upstreamControl) part() {
 
 // close ends the connection without a word, but never without close_notify.
 func (u *upstreamControl) close() {
+	// The reader may be writing, under the lock that CloseWrite takes: see patience.
+	_ = u.tcp.SetWriteDeadline(time.Now().Add(partingTime))
 	if conn, ok := u.conn.(*tls.Conn); ok {
 		_ = conn.CloseWrite() // waits for five seconds at most
 	}

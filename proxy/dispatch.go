@@ -52,7 +52,7 @@ func (s *session) dispatch(ctx context.Context, l *line) error {
 		case verb.Transfer != ftpparse.NoTransfer:
 			return s.onTransferCommand(ctx, l, verb.Transfer)
 		case c.Verb == "ABOR":
-			return s.onABOR(c)
+			return s.sendABOR(&exchange{command: c})
 		case c.Verb == "TYPE":
 			return s.onTYPE(c)
 		default:

@@ -17,7 +17,9 @@
 //
 //   - session.go: the owner's loop, and how a reply finds its command;
 //     phase.go and clock.go beside it
-//   - exchange.go: the queue of outstanding commands, without any I/O
+//   - exchange.go: the queue of outstanding commands, without any I/O;
+//     doubt.go: what is done when it cannot tell whose a reply is
+//   - backlog.go: the client's commands that wait, and ABOR, which need not
 //   - dispatch.go: what becomes of each verb; then the verbs in their groups:
 //     login.go, certified.go (logins by certificate), security.go, features.go, address.go,
 //     moves.go, restart.go

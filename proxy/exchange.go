@@ -2,6 +2,7 @@ package proxy
 
 import (
 	"context"
+	"slices"
 	"time"
 
 	"github.com/ftpsproxy/ftpsproxy/ftpparse"
@@ -45,7 +46,13 @@ func (e *exchange) overtakable() bool {
 // optional is an ABOR after whose sending its transfer got a final reply: some
 // servers answer both with that one reply, others send a second.
 func (e *exchange) optional() bool {
-	return e.aborts != nil && e.stage == stageSent && !e.aborts.awaits()
+	return e.aborts != nil && e.stage == stageSent && (!e.aborts.awaits() || e.aborts.mumbled())
+}
+
+// mumbled is a transfer of which the upstream has perhaps said its last word,
+// though it was no final reply.
+func (e *exchange) mumbled() bool {
+	return e.transfer != nil && e.stage == stagePreliminary && e.transfer.owner.mumbled
 }
 
 // finalSince is when a transfer's final reply became due: its legs have ended, and
@@ -71,6 +78,10 @@ type exchanges []*exchange
 
 func (q *exchanges) push(e *exchange) { *q = append(*q, e) }
 
+func (q *exchanges) remove(e *exchange) {
+	*q = slices.DeleteFunc(*q, func(other *exchange) bool { return other == e })
+}
+
 // idle tells whether nothing is outstanding that somebody must wait for.
 func (q exchanges) idle() bool {
 	for _, e := range q {
@@ -91,17 +102,17 @@ func (q exchanges) idle() bool {
 // its end, so that the transfer's final reply is due. Nil: nobody waits for it.
 func (q exchanges) match(code int, settled bool) *exchange {
 	var running *exchange
-	for _, e := range q {
+	for i, e := range q {
 		switch {
 		case !e.awaits():
-		case running != nil:
-			if answersLater(code, e.command.Verb, settled) {
-				return e
-			}
+		case running != nil && running.mumbled() && e.aborts == running && code == 225:
+			return e // the transfer has had its last word
+		case running != nil && !answersLater(code, e.command.Verb, settled):
 			return running
-		case e.overtakable():
+		case running == nil && e.overtakable():
 			running = e
-		case e.optional() && !answersABOR(code):
+		case e.optional() && code < 200:
+		case e.optional() && !answersABOR(code) && q[i+1:].first() != nil:
 			e.swallow()
 		default:
 			return e
@@ -110,19 +121,64 @@ func (q exchanges) match(code int, settled bool) *exchange {
 	return running
 }
 
-// answersABOR lists the codes of RFC 959 §5.4 for ABOR, and 426 and 451 which
-// servers send in the other order.
-func answersABOR(code int) bool {
-	switch code {
-	case 225, 226, 426, 451, 500, 501, 502, 421:
-		return true
-	}
-	return false
-}
+// answersABOR lists what servers say to ABOR: the codes of RFC 959 §5.4, and
+// refusals of all kinds.
+func answersABOR(code int) bool { return code == 225 || code == 226 || code >= 400 }
 
 // endsBroken lists what an upstream says of a transfer whose data connection it
-// has lost, and says to no other command.
+// has lost, and seldom to another command.
 func endsBroken(code int) bool { return code == 226 || code == 426 || code == 451 }
+
+// first is the first exchange to which the upstream owes a reply, or may.
+func (q exchanges) first() *exchange {
+	for _, e := range q {
+		if e.awaits() {
+			return e
+		}
+	}
+	return nil
+}
+
+// sharers are a mumbled transfer and its ABOR, with NOOP asked behind them, when 226
+// may be the end of the one or the reply to the other.
+func (q exchanges) sharers(code int) (transfer, abor *exchange) {
+	for _, e := range q {
+		switch {
+		case code != 226:
+		case !e.awaits():
+		case abor != nil:
+			return transfer, abor
+		case transfer == nil && e.mumbled():
+			transfer = e
+		case transfer != nil && e.aborts == transfer:
+			abor = e
+		default:
+			return nil, nil
+		}
+	}
+	return nil, nil
+}
+
+// rivals are an optional ABOR and what the proxy has asked behind it, when the
+// code may be the one's refusal or the other's.
+func (q exchanges) rivals(code int, settled bool) (abor, behind *exchange) {
+	if code < 400 || endsBroken(code) {
+		return nil, nil
+	}
+	for _, e := range q {
+		switch {
+		case !e.awaits():
+		case abor != nil:
+			return abor, e
+		case e.overtakable() && answersLater(code, "ABOR", settled):
+		case e.optional():
+			abor = e
+		default:
+			return nil, nil
+		}
+	}
+	return nil, nil
+}
 
 // answersLater tells whether a reply that arrives during a transfer belongs to
 // the command sent after it. The code decides where it can (RFC 959 §5.4);
@@ -190,7 +246,7 @@ func (q *exchanges) next() *exchange {
 			*q = append((*q)[:i], (*q)[i+1:]...)
 			return e
 		}
-		if !e.overtakable() {
+		if !e.overtakable() || e.mumbled() {
 			return nil
 		}
 	}
@@ -209,17 +265,36 @@ func (q exchanges) aborting() bool {
 	return false
 }
 
-// stuckBehindABOR tells that an optional ABOR is all that the upstream may still
-// have to answer.
-func (q exchanges) stuckBehindABOR() bool {
-	optional := false
+// busy tells that a transfer is with the upstream, and a command behind it has no
+// reply yet. Another would wait there just as long, or have no reply of its own:
+// Pure-FTPd refuses all that it reads together with one 500.
+func (q exchanges) busy() bool {
+	moving := false
+	for _, e := range q {
+		switch {
+		case !e.awaits():
+		case moving:
+			return true
+		default:
+			moving = e.transfer != nil
+		}
+	}
+	return false
+}
+
+// uncertain tells that nothing is outstanding but what the upstream may have
+// answered already, by its own lights: a transfer that is over, with or without a
+// final reply, and the ABOR that was to end it.
+func (q exchanges) uncertain() (transfer, abor bool) {
 	for _, e := range q {
 		switch {
 		case e.optional():
-			optional = true
+			abor = true
+		case e.mumbled():
+			transfer = true
 		case e.awaits():
-			return false
+			return false, false
 		}
 	}
-	return optional
+	return transfer, abor
 }

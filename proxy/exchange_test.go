@@ -19,13 +19,14 @@ import (
 //	RETR   sent          RETR~  1yz came      RETR=  final reply held back
 //	NOOP!  answered      ABOR^  sent, and aborts the transfer before it, or one
 //	                            that is through if there is none
+//	RETR?  1yz came, and another in place of the final reply: it is mumbled
 func queueOf(text string) exchanges {
 	var q exchanges
 	var moving *exchange
 	for word := range strings.FieldsSeq(text) {
-		e := &exchange{command: ftpparse.Command{Verb: strings.TrimRight(word, "~=!^")}}
+		e := &exchange{command: ftpparse.Command{Verb: strings.TrimRight(word, "~=!^?")}}
 		switch word[len(word)-1] {
-		case '~':
+		case '~', '?':
 			e.stage = stagePreliminary
 		case '=':
 			e.stage = stageHeld
@@ -38,6 +39,7 @@ func queueOf(text string) exchanges {
 		}
 		if movesFile(e.command.Verb) {
 			e.transfer = newTransfer(nil, transferLimits{})
+			e.transfer.owner.mumbled = strings.HasSuffix(word, "?")
 			moving = e
 		}
 		q.push(e)
@@ -45,7 +47,7 @@ func queueOf(text string) exchanges {
 	return q
 }
 
-// String is the inverse of queueOf, but for ^.
+// String is the inverse of queueOf, but for ^ and ?.
 func (q exchanges) String() string {
 	words := make([]string, len(q))
 	for i, e := range q {
@@ -117,8 +119,23 @@ func matchCases() []matchCase {
 		{queue: "RETR= ABOR^ NOOP", code: 226, want: "ABOR"},
 		{queue: "RETR= ABOR^ NOOP", code: 200, want: "NOOP", after: "RETR= ABOR! NOOP"},
 		{queue: "ABOR^ PASV", code: 227, want: "PASV", after: "ABOR! PASV"},
-		{queue: "ABOR^", code: 200, want: "", after: "ABOR!"},
+		{queue: "ABOR^", code: 200, want: "ABOR"}, // nobody else waits
+		{queue: "ABOR^", code: 150, want: ""},
+		{queue: "ABOR^ NOOP", code: 150, want: "NOOP"},
+		{queue: "ABOR^ NOOP", code: 503, want: "ABOR"},       // had it been the NOOP's, it would have been withheld
 		{queue: "RETR~ ABOR^ NOOP", code: 200, want: "ABOR"}, // ABOR is not optional yet
+
+		// A mumbled transfer may have nothing more to say, and so may its ABOR.
+		{queue: "RETR? NOOP", code: 200, want: "NOOP"},
+		{queue: "RETR? NOOP", code: 426, want: "RETR"},
+		{queue: "RETR? NOOP", code: 150, want: "RETR"},
+		{queue: "RETR? ABOR^ NOOP", code: 225, want: "ABOR"},
+		{queue: "RETR? ABOR^ NOOP", code: 226, want: "RETR"},
+		{queue: "RETR? ABOR^ NOOP", code: 426, want: "RETR"},
+		{queue: "RETR? NOOP ABOR^", code: 226, want: "RETR"},
+		{queue: "RETR? ABOR^ NOOP", code: 200, want: "NOOP", after: "RETR~ ABOR! NOOP"},
+		{queue: "RETR? ABOR^ NOOP", code: 502, want: "ABOR"},
+		{queue: "RETR? ABOR^", code: 200, want: "ABOR"},
 	}
 }
 
@@ -149,6 +166,7 @@ func TestNext(t *testing.T) {
 		{"RETR~ NOOP! PWD SYST!", "NOOP", "RETR~ PWD SYST!"},
 		{"RETR~ NOOP PWD!", "", "RETR~ NOOP PWD!"},
 		{"RETR= NOOP!", "", "RETR= NOOP!"},
+		{"RETR? ABOR!", "", "RETR? ABOR!"},
 		{"RETR! NOOP!", "RETR NOOP", ""},
 		{"STAT~ NOOP!", "", "STAT~ NOOP!"},
 		{"ABOR^ NOOP!", "", "ABOR^ NOOP!"},
@@ -175,18 +193,6 @@ func TestIdle(t *testing.T) {
 	} {
 		if got := queueOf(queue).idle(); got != want {
 			t.Errorf("%q: idle is %v", queue, got)
-		}
-	}
-}
-
-func TestStuckBehindABOR(t *testing.T) {
-	for queue, want := range map[string]bool{
-		"": false, "NOOP!": false, "ABOR": false, "RETR~ ABOR^": false, "RETR=": false,
-		"ABOR^ NOOP": false, "RETR= ABOR^ NOOP": false,
-		"ABOR^": true, "RETR= ABOR^": true, "RETR! ABOR^": true,
-	} {
-		if got := queueOf(queue).stuckBehindABOR(); got != want {
-			t.Errorf("%q: stuck is %v", queue, got)
 		}
 	}
 }
@@ -232,12 +238,8 @@ func TestAnswersLater(t *testing.T) {
 }
 
 func TestAnswersABOR(t *testing.T) {
-	for code := 100; code < 700; code++ {
-		want := false
-		switch code {
-		case 225, 226, 421, 426, 451, 500, 501, 502:
-			want = true
-		}
+	for code := 100; code < 600; code++ {
+		want := code == 225 || code == 226 || code >= 400
 		if answersABOR(code) != want {
 			t.Errorf("%d: %v", code, !want)
 		}
@@ -292,7 +294,7 @@ func TestDeadlineOfAPacedCommand(t *testing.T) {
 	for _, lost := range []bool{false, true} {
 		now := time.Now()
 		s := &session{
-			client:   &clientControl{held: &line{command: ftpparse.Command{Verb: "NOOP"}, ruling: ruling{due: now.Add(-time.Second)}}},
+			client:   &clientControl{backlog: backlog{lines: []*line{{command: ftpparse.Command{Verb: "NOOP"}, ruling: ruling{due: now.Add(-time.Second)}}}}},
 			upstream: upstreamLink{lost: lost}, account: account{loggedIn: true}, clock: clock{spoken: now},
 			policing: policing{current: func() *policy.Policy { return nil }},
 			listener: &settings{limits: DefaultLimits()},

@@ -209,9 +209,12 @@ func (c *fuzzClient) act(s *script) {
 	case 14:
 		c.sayLine(s.take(12))
 	case 15:
-		if s.pick(4) == 3 {
+		switch s.pick(4) {
+		case 3:
 			c.drain()
-		} else {
+		case 2:
+			c.burst(s)
+		default:
 			c.plain("EPSV")
 		}
 	}

@@ -131,6 +131,9 @@ func (p *played) judge(t *testing.T) {
 		p.count(t, heard, want, whole)
 		return
 	}
+	if together := p.upstream.together; together != "" {
+		p.fail(t, "in the middle of a transfer the upstream was sent at once %s", together)
+	}
 	rest := p.match(t, heard, want)
 	if i := slices.IndexFunc(rest, func(a *awaited) bool { return !a.mayMiss }); whole && i >= 0 {
 		p.fail(t, "%s has no reply", rest[i].command.Verb)

@@ -15,6 +15,8 @@ func seedMove(verb, opening byte, kind int) []byte {
 	return []byte{6, verb, opening, byte(kind), 0, 0}
 }
 
+func seedBurst(size byte) []byte { return []byte{15, 2, size} }
+
 const (
 	seedRETR, seedSTOR         = 0, 1
 	seedEPSV, seedPASV, seedEP = 0, 1, 2
@@ -50,6 +52,15 @@ func sessionSeeds() []sessionSeed {
 	}
 	for choice := range abortions() {
 		all = append(all, sessionSeed{0, join(seedMove(seedRETR, seedEPSV, dataStalls), seedPlain("ABOR"), seedPlain("XYZZY"), seedTagged("NOOP")), opened(4, 0, byte(choice))})
+	}
+	// Upstreams that end a broken transfer with a second 1yz, and what may come then.
+	for q := range byte(quirkKinds) {
+		for choice := range abortions() {
+			mumbled := join(seedMove(seedRETR, seedEPSV, dataStalls), seedBurst(byte(choice)%3), seedTagged("NOOP"), seedPlain("XYZZY"), seedMove(seedSTOR, seedEPSV, dataWell))
+			all = append(all, sessionSeed{0, mumbled, []byte{q, 0, 0, 0, 4, moveMumbles, byte(choice)}})
+		}
+		broken := join(seedMove(seedRETR, seedEPSV, dataBreaks), seedTagged("DELE"), seedMove(seedRETR, seedEPSV, dataWell), seedTagged("REST"), seedTagged("STAT"))
+		all = append(all, sessionSeed{0, broken, []byte{q, 0, 0, 0, 4, moveMumbles, 0}})
 	}
 	// Of three ABORs the first shares its reply with the transfer.
 	all = append(all, sessionSeed{0, join(seedMove(seedRETR, seedEPSV, dataStalls), seedPlain("ABOR"), seedPlain("ABOR"), seedPlain("ABOR"), seedPlain("XYZZY"), seedTagged("NOOP")), opened(4, 0, 3)})

@@ -115,8 +115,10 @@ func (v *fuzzVisit) move(kind int, tag string, carry func(*fuzzData) bool) {
 			switch {
 			case carry(conn), kind == moveLies:
 				code = "226"
-			case kind == moveMumbles && v.upstream.ways.has(wayHostile): // ABOR may share what is never said
-				code = "150"
+			case kind == moveMumbles:
+				_ = conn.Close()
+				v.mumble(tag)
+				return
 			}
 			_ = conn.Close()
 		}
@@ -163,7 +165,7 @@ func (v *fuzzVisit) abort() {
 		return
 	}
 	choice := abortions()[kind]
-	v.aborted, v.afterABOR = true, choice[0]
+	v.aborted, v.afterABOR, v.silent = true, choice[0], choice[1] == ""
 	if v.data != nil {
 		reset(v.data)
 	}

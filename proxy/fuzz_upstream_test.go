@@ -30,7 +30,9 @@ type fuzzUpstream struct {
 	conns  []io.Closer
 	heard  []string
 	faults []fault // against a policy
-	reign  *reign
+	// together is what it was sent at once in the middle of a transfer.
+	together string
+	reign    *reign
 }
 
 func startFuzzUpstream(t *testing.T, g *ground, in setup, s *script) *fuzzUpstream {
@@ -99,6 +101,8 @@ type fuzzVisit struct {
 	reader   *bufio.Reader
 	moving   sync.WaitGroup
 	stand    *stand // nil: there is no policy
+	quirks   quirks
+	last     string // a final reply that it still owes
 
 	mu        sync.Mutex
 	out       bytes.Buffer // replies held back
@@ -108,14 +112,14 @@ type fuzzVisit struct {
 	running   bool
 	aborted   bool
 	afterABOR string // the transfer's final reply when it was aborted
+	silent    bool   // ABOR gets none of its own
 }
 
 func (v *fuzzVisit) run() {
 	defer v.control.Close()
 	defer v.moving.Wait()
 	defer v.drop()
-	greeting := []string{"220 hello", "120 soon\r\n220 hello", "220-hello\r\n220-\r\n220 hello", "421 full", "530 no"}
-	v.write(greeting[max(0, v.upstream.pick(32)-27)], false)
+	v.greet()
 	if v.upstream.reign != nil {
 		v.stand = &stand{directory: "/", sequenced: v.upstream.pick(4) == 3}
 	}
@@ -124,11 +128,12 @@ func (v *fuzzVisit) run() {
 		if err != nil {
 			return
 		}
-		v.upstream.note(line)
+		v.hear(line)
 		verb, argument, _ := strings.Cut(line, " ")
 		if v.upstream.ways.has(wayHostile) && v.misbehave() {
 			continue
 		}
+		v.tellLast(verb, argument)
 		v.answer(verb, argument)
 		if verb == "QUIT" {
 			return
@@ -200,7 +205,7 @@ func (v *fuzzVisit) answer(verb, argument string) {
 	if number >= 0 {
 		tag = fmt.Sprintf(" #%d", number)
 	}
-	if v.stand != nil && v.answerPoliced(verb, argument, tag) {
+	if v.stand != nil && v.answerPoliced(verb, argument, tag) || v.answerOwn(verb, argument) {
 		return
 	}
 	switch verb {
@@ -230,12 +235,6 @@ func (v *fuzzVisit) answer(verb, argument string) {
 	case "QUIT":
 		v.moving.Wait()
 		v.reply("221 bye")
-	case "NOOP":
-		if tag != "" {
-			v.other(tag)
-			return
-		}
-		v.reply("200 still here") // the proxy asks, and every server knows it (RFC 959 §5.1)
 	default:
 		v.other(tag)
 	}

@@ -19,8 +19,9 @@ type upstreamLink struct {
 	translating bool
 	restart     restarting
 	// late: a transfer was given up without its final reply, which may still come
-	// as long as no other transfer command is sent.
+	// as long as no other transfer has begun.
 	late            bool
+	doubt           *doubt // nil: whose each reply was is known
 	passive, active form
 	// representation is the latest TYPE that it accepted; "": none, so that its
 	// default is in force. REIN and AUTH end it with the connection, another

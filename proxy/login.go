@@ -29,7 +29,7 @@ func (s *session) onUSER(ctx context.Context, l *line) error {
 		return nil
 	}
 	if s.upstream.control == nil {
-		s.client.held = l
+		s.client.putBack(l)
 		return s.connect(ctx)
 	}
 	if certified {

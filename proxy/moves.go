@@ -22,8 +22,11 @@ func (s *session) newTransfer() *transfer {
 // running tells that a transfer command is with the upstream.
 func (s *session) running() bool { return s.transfer != nil && s.transfer.owner.sent != nil }
 
-// settled tells that the running transfer's final reply is due.
-func (s *session) settled() bool { return s.transfer != nil && s.transfer.settled.Load() }
+// settled tells that the running transfer's final reply is due. One that is over
+// for the upstream, though it has said nothing final, is not due any more.
+func (s *session) settled() bool {
+	return s.transfer != nil && s.transfer.settled.Load() && !s.transfer.owner.mumbled
+}
 
 // transferEvents is nil, and so never ready, without a transfer.
 func (s *session) transferEvents() <-chan eventKind {
@@ -57,9 +60,11 @@ func (s *session) onTransferCommand(ctx context.Context, l *line, d ftpparse.Dir
 		return s.refuseTransfer(replyNoOpening)
 	case t.owner.ended:
 		s.log.Info("transfer not opened", logCommand(l.command), logError(t.outcome.err))
+		if t.owner.aborted {
+			return s.refuseTransfer(replyAborted)
+		}
 		return s.refuseTransfer(openFailure(t.outcome.err))
 	case t.owner.open:
-		s.upstream.late = false
 		if err := s.undoRestart(); err != nil {
 			return err
 		}
@@ -76,7 +81,7 @@ func (s *session) onTransferCommand(ctx context.Context, l *line, d ftpparse.Dir
 		bounds:     s.policing.quota.begin(d == ftpparse.Upload),
 		truncation: tls.Truncation, ended: s.controlEnded(), origin: s.upstream.control.dataOrigin(),
 	}, s.work.Done)
-	s.client.held = l
+	s.client.putBack(l)
 	return nil
 }
 
@@ -111,8 +116,11 @@ func (s *session) onTransferReply(ctx context.Context, e *exchange, r ftpparse.R
 	}
 	if r.Class() == ftpparse.Preliminary {
 		if e.stage == stagePreliminary && t.failure.Load() != nil {
-			return s.askForTheEnd(e)
+			// With it Pure-FTPd ends a download that broke off, and says nothing final.
+			t.owner.mumbled = true
+			return nil
 		}
+		s.upstream.late = false // one transfer after the other
 		acknowledgeAtOnce(s.upstream.control.tcp)
 		t.begin()
 		return s.relay(ctx, e, r)
@@ -136,29 +144,6 @@ func (s *session) onTransferReply(ctx context.Context, e *exchange, r ftpparse.R
 	t.conclude(class == ftpparse.Completion)
 	s.settle()
 	return nil
-}
-
-// askForTheEnd takes a second preliminary reply after a leg has broken. With it
-// Pure-FTPd ends a download that broke off, and says nothing final. Whether that
-// was all is asked with NOOP, unseen by the client: what the upstream still has to
-// say of the transfer comes before the answer.
-func (s *session) askForTheEnd(e *exchange) error {
-	if e.transfer.owner.asked {
-		return nil
-	}
-	e.transfer.owner.asked = true
-	return s.ask(&exchange{
-		command: ftpparse.Command{Verb: "NOOP"},
-		onReply: func(ctx context.Context, noop *exchange, r ftpparse.Reply) error {
-			if r.Class() != ftpparse.Preliminary && e.awaits() {
-				e.stage, e.answer = stageHeld, replyBroken
-				e.transfer.conclude(false)
-				s.upstream.late = true // an upstream may answer NOOP first, while it is still at the file
-				s.settle()
-			}
-			return swallow(ctx, noop, r)
-		},
-	})
 }
 
 // onTransferEvent takes what the transfer's goroutine reports.
@@ -247,13 +232,12 @@ func (s *session) adviseOnReuse(t *transfer) {
 	s.upstream.advised = true
 }
 
-// onABOR relays ABOR at once and breaks the legs off. Upstreams that stop by
+// sendABOR relays ABOR at once and breaks the legs off. Upstreams that stop by
 // themselves are not kept from it; those that read ABOR only after the file
 // (vsftpd) see the broken leg first. The replies are relayed as they come.
-func (s *session) onABOR(c ftpparse.Command) error {
-	s.upstream.late = false
-	e := &exchange{command: c}
+func (s *session) sendABOR(e *exchange) error {
 	if s.running() {
+		s.transfer.owner.aborted = true
 		if s.transfer.owner.sent.awaits() {
 			e.aborts = s.transfer.owner.sent
 		}

@@ -71,7 +71,7 @@ func (s *session) police(l *line) (passes bool, err error) {
 		return true, nil
 	}
 	if s.mustAskDirectory(p, l.command) {
-		s.client.held = l
+		s.client.putBack(l)
 		return false, s.askDirectory()
 	}
 	s.policing.commands++

@@ -161,7 +161,7 @@ func (q *quota) end() {
 // they end nothing, and without a transfer ABOR is a question like others.
 func (s *session) paced(l *line) bool {
 	t := &s.policing.quota.turns
-	if !l.counted && t.perSecond > 0 && !s.endsSomething(l) {
+	if !l.counted && l.early == nil && t.perSecond > 0 && !s.endsSomething(l) {
 		l.counted = true
 		now := time.Now()
 		if delay := t.pace.ReserveN(now, 1).DelayFrom(now); delay > 0 {

@@ -27,6 +27,7 @@ var (
 	replyHandshake   = ftpparse.NewReply(522, "TLS on the data connection failed.")
 	replyUnproven    = ftpparse.NewReply(522, "The data connection must resume the TLS session of the control connection.")
 	replyBroken      = ftpparse.NewReply(426, "Data connection broken; transfer aborted.")
+	replyAborted     = ftpparse.NewReply(426, "Transfer aborted.")
 	replyTooMany     = ftpparse.NewReply(421, "Too many sessions, try again later.")
 	replyTooLarge    = ftpparse.NewReply(552, "The file is larger than is allowed; transfer aborted.")
 	replyNoRNFR      = ftpparse.NewReply(503, "RNFR comes first.")

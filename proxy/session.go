@@ -57,7 +57,7 @@ func (s *session) run(ctx context.Context) {
 	err := s.open(ctx)
 	for s.phase != phaseClosing && err == nil {
 		select {
-		case l := <-s.client.lines:
+		case l := <-s.client.posts:
 			err = s.onLine(ctx, l)
 		case c := <-s.upstream.connected:
 			err = s.onConnected(ctx, c)
@@ -136,7 +136,8 @@ func (s *session) onLine(_ context.Context, l line) error {
 	if l.err == nil && l.command.Verb == "QUIT" {
 		s.work.leaving.Store(true)
 	}
-	s.client.held = &l
+	s.client.parked = true
+	s.client.lines = append(s.client.lines, &l)
 	return nil
 }
 
@@ -150,29 +151,40 @@ func (s *session) proceed(ctx context.Context) error {
 		if s.work.ending != nil && !s.running() {
 			return s.work.ending
 		}
-		if s.phase == phaseClosing || s.client.held == nil || s.mustWait(s.client.held.command.Verb) || s.paced(s.client.held) {
-			s.clock.arm(s)
-			return nil
+		l := s.client.head()
+		if s.phase == phaseClosing || l == nil || s.mustWait(l) || s.paced(l) {
+			break
 		}
-		l := s.client.held
-		s.client.held = nil
-		if err := s.dispatchLine(ctx, l); err != nil {
+		if err := s.dispatchLine(ctx, s.client.take()); err != nil {
 			return err
 		}
-		if s.client.held == nil && s.phase != phaseClosing && !s.work.quitting {
-			s.client.next()
-		}
 	}
+	if err := s.hurry(); err != nil {
+		return err
+	}
+	s.readOn()
+	s.clock.arm(s)
+	return nil
 }
 
-// dispatchLine answers what is not a command, and dispatches what is.
+// dispatchLine answers what is not a command, or needs nothing more, and dispatches
+// the rest.
 func (s *session) dispatchLine(ctx context.Context, l *line) error {
 	if l.err == nil {
 		s.work.malformed = 0
 		if ce := s.log.Check(zap.DebugLevel, "command"); ce != nil {
 			ce.Write(logCommand(l.command))
 		}
-		return s.dispatch(ctx, l)
+		switch {
+		case l.early != nil && l.early.reply.Code != 0:
+			s.answer(l.early.reply)
+		case l.early != nil:
+		case movesFile(l.command.Verb) && s.client.aborted():
+			return s.refuseTransfer(replyAborted)
+		default:
+			return s.dispatch(ctx, l)
+		}
+		return nil
 	}
 	s.work.malformed++
 	if s.work.malformed > maxMalformed {
@@ -181,36 +193,6 @@ func (s *session) dispatchLine(ctx context.Context, l *line) error {
 	s.log.Info("malformed command", logError(l.err))
 	s.answer(malformedReply(l.err))
 	return nil
-}
-
-// mustWait tells whether a command must wait for what came before it.
-func (s *session) mustWait(verb string) bool {
-	if s.phase == phaseConnecting || s.upstream.translating || s.upstream.lost || len(s.queue) >= maxOutstanding || s.work.quitting {
-		return true
-	}
-	if s.queue.aborting() || s.unsettled(verb) {
-		return true
-	}
-	switch {
-	case isBarrier(verb):
-		return !s.queue.idle() || s.running()
-	case opensLeg(verb):
-		return s.running()
-	case movesFile(verb):
-		return s.running() || s.transfer != nil && s.transfer.owner.opening()
-	}
-	return false
-}
-
-// isBarrier lists the commands that change what all others mean. They wait
-// until everything before them has been answered; a running transfer finishes
-// first (QUIT: RFC 959 §4.1.1).
-func isBarrier(verb string) bool {
-	switch verb {
-	case "AUTH", "CCC", "QUIT", "REIN":
-		return true
-	}
-	return false
 }
 
 // flush writes the answers whose turn has come.
@@ -223,11 +205,7 @@ func (s *session) flush() error {
 			return err
 		}
 	}
-	if s.client.held != nil && s.queue.stuckBehindABOR() {
-		// Whatever ABOR still gets comes before the reply to this.
-		return s.ask(&exchange{command: ftpparse.Command{Verb: "NOOP"}, onReply: swallow})
-	}
-	return nil
+	return s.askForTheEnd()
 }
 
 func swallow(_ context.Context, e *exchange, r ftpparse.Reply) error {
@@ -247,13 +225,15 @@ func (s *session) answer(r ftpparse.Reply) {
 // ask sends a command to the upstream and queues its exchange.
 func (s *session) ask(e *exchange) error {
 	s.queue.push(e)
-	return s.resend(e)
-}
-
-// resend gives the upstream the exchange's command (again).
-func (s *session) resend(e *exchange) error {
 	e.since, e.heard = time.Now(), false
 	return s.upstream.control.send(e.command)
+}
+
+// resend asks again, in other words. Its turn among the upstream's replies is now
+// the last: something of ours, or an ABOR, may have been sent meanwhile.
+func (s *session) resend(e *exchange) error {
+	s.queue.remove(e)
+	return s.ask(e)
 }
 
 // onReply gives a reply to the exchange it answers.
@@ -269,23 +249,27 @@ func (s *session) onReply(ctx context.Context, r replyOrError) error {
 	if r.reply.Class() == ftpparse.Protected {
 		return s.onUpstreamLost(atSide(sideUpstream, "read reply", fmt.Errorf("%w (%d)", errProtected, r.reply.Code)))
 	}
-	if s.upstream.late && endsBroken(r.reply.Code) {
-		s.upstream.late = false
-		s.log.Info("late reply to a transfer", logCode(r.reply.Code))
-		return nil
+	if err := s.resolve(ctx, r.reply); err != nil {
+		return err
+	}
+	if kept, err := s.withhold(r.reply); kept || err != nil {
+		return err
 	}
 	e := s.queue.match(r.reply.Code, s.settled())
 	if e == nil {
 		s.logUnasked("reply to no command", r.reply.Code)
 		return nil
 	}
-	s.queue.grant(e, r.reply)
-	switch {
-	case e.onReply != nil:
-		return e.onReply(ctx, e, r.reply)
-	default:
-		return s.relay(ctx, e, r.reply)
+	return s.give(ctx, e, r.reply)
+}
+
+// give hands a reply to the exchange that it answers.
+func (s *session) give(ctx context.Context, e *exchange, r ftpparse.Reply) error {
+	s.queue.grant(e, r)
+	if e.onReply != nil {
+		return e.onReply(ctx, e, r)
 	}
+	return s.relay(ctx, e, r)
 }
 
 // relay passes a reply on. At most one preliminary reply per command is

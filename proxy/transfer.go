@@ -86,11 +86,15 @@ type ownerView struct {
 	// representation is the TYPE in force when the upstream first answered: what
 	// came before has been answered by then, what comes later is for the next.
 	representation string
-	asked          bool // NOOP went upstream to learn whether the transfer is over
+	mumbled        bool // it broke, and the upstream said 1yz again: that may have been its last word
+	aborted        bool // by ABOR
 }
 
-// opening: the transfer command waits for the legs that are dialled.
-func (v ownerView) opening() bool { return v.started && !v.open && !v.ended }
+// opening: the transfer command waits for the legs that are dialled, or for their
+// end when ABOR has come first.
+func (v ownerView) opening() bool {
+	return v.started && v.sent == nil && !v.ended && (!v.open || v.aborted)
+}
 
 type transferLimits struct {
 	data, stall time.Duration
