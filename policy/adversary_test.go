@@ -2,6 +2,7 @@ package policy_test
 
 import (
 	"fmt"
+	"strings"
 	"testing"
 
 	"github.com/ftpsproxy/ftpsproxy/policy"
@@ -52,12 +53,19 @@ func TestNoSpellingGetsRoundThePolicy(t *testing.T) {
 			attempts = append(attempts, verb+" "+path)
 		}
 		for _, form := range []string{
-			"LIST %s", "LIST -la %s", "LIST -l -a %s", "NLST %s", "LIST -- %s", "LIST x %s", "MLSD -R %s", "MLST -a %s", "STAT %s", "STAT -l %s", "LIST -R %s",
+			"LIST %s", "LIST -la %s", "LIST -l -a %s", "NLST %s", "LIST -- %s", "LIST x %s", "MLSD -R %s", "MLST -a %s", "LIST -l %s -a",
+			"MDTM 20260101 %s", "MDTM 1aaaaaaaaaaaaa.b %s", "STAT %s", "STAT -l %s", "LIST -R %s",
 			"MLSD %s", "MDTM 20260101000000 %s", "MFMT 20260101000000 %s", "MFF modify=20260101000000; %s",
 			"SITE CHMOD 777 %s", "site chmod 777 %s", "SITE  CHMOD  777 %s", "SITE \tCHMOD 777 %s", `SITE "CHMOD" 777 %s`,
 			"SITE UTIME 20260101000000 %s", "SITE CPTO %s", "SITE CPFR %s", "XCRC %s", "XCRC %s 0 10", "HASH %s", "MD5 %s", "XSHA256 %s",
 			"MMD5 x,%s", "COMB x %s", "THMB JPG 1 1 %s", "RNFR %s", "RNTO %s", "STOU %s", "XMKD %s",
 		} {
+			attempts = append(attempts, fmt.Sprintf(form, path))
+		}
+		if strings.HasPrefix(path, "secret") || strings.HasPrefix(path, "x/") || strings.HasPrefix(path, "se*") {
+			continue // its letters are options
+		}
+		for _, form := range []string{"LIST -%s", "LIST -la%s", "NLST -R%s", "STAT -l -a%s", "LIST x -%s", "LIST --%s", "LIST -=%s", "MLSD -%s"} {
 			attempts = append(attempts, fmt.Sprintf(form, path))
 		}
 	}

@@ -2,6 +2,7 @@ package policy
 
 import (
 	"strings"
+	"unicode"
 
 	"github.com/ftpsproxy/ftpsproxy/ftpparse"
 )
@@ -144,13 +145,19 @@ func (w *work) stat(v *vocabulary, b base) {
 // question about a file of this name, so it may be either.
 func (w *work) mdtm(v *vocabulary, b base) {
 	word, rest := cutWord(w.argument)
-	if rest == "" || !isTime(word) {
+	if rest == "" || !mayBeTime(word) {
 		w.path(w.argument, b)
 		return
 	}
 	w.form(v.subs[formMDTMSet])
 	w.behind(1, w.argument, b)
 	w.path(w.argument, b.with(odd(w.argument)))
+}
+
+// mayBeTime accepts what careless servers take for a time: to vsftpd 1aaaaaaa is one.
+func mayBeTime(word string) bool {
+	const day = 8
+	return len(word) >= day && word[0] >= '0' && word[0] <= '9'
 }
 
 // isTime accepts what starts as RFC 3659 §2.3 has times: fractions and time
@@ -195,6 +202,7 @@ func (w *work) listing(argument string, b base) {
 	for isOption(rest) {
 		w.path(rest, b.with(odd(rest)))
 		trimmed := strings.TrimLeft(rest, blanks)
+		w.glued(trimmed, b)
 		end := strings.IndexAny(trimmed, blanks)
 		if end < 0 {
 			rest = ""
@@ -212,10 +220,49 @@ func (w *work) listing(argument string, b base) {
 func (w *work) words(s string, b base) {
 	for s != "" {
 		var word string
-		if word, s = cutWord(s); word != "" && !isOption(word) {
+		word, s = cutWord(s)
+		switch {
+		case word == "":
+		case isOption(word):
+			w.glued(word, b)
+		default:
 			w.path(word, b)
 		}
 	}
+}
+
+// glued reads what follows an option's letters without a blank: to ProFTPD and
+// Pure-FTPd -la/finance is -la and /finance, with whatever stands behind. What does
+// not look like a path there is the rest of a long option, or at most an odd name.
+func (w *work) glued(s string, b base) {
+	for {
+		s = strings.TrimLeft(s, "-")
+		i := strings.IndexFunc(s, isNoOption)
+		if i < 0 || strings.IndexByte(blanks, s[i]) >= 0 {
+			return
+		}
+		if i > 0 && s[i] == ':' { // the letter is a drive's
+			i--
+		}
+		if s = s[i:]; strings.IndexByte("-=_", s[0]) < 0 {
+			break
+		}
+		w.gluedPath(s, b.with(odd(s)))
+		s = s[1:]
+	}
+	w.gluedPath(s, b)
+}
+
+// gluedPath reads all that is left, and the first word of it.
+func (w *work) gluedPath(s string, b base) {
+	w.path(s, b)
+	if word, rest := cutWord(s); rest != "" {
+		w.path(word, b)
+	}
+}
+
+func isNoOption(r rune) bool {
+	return r > unicode.MaxASCII || !unicode.IsLetter(r) && !unicode.IsDigit(r)
 }
 
 func isOption(s string) bool {
