@@ -84,6 +84,36 @@ func BenchmarkDecideHundred(b *testing.B) {
 	}
 }
 
+// Rules that differ in what stands in the middle of a pattern or of a regular
+// expression. None matches, as for most commands.
+func BenchmarkDecideMiddles(b *testing.B) {
+	for name, matcher := range map[string]string{
+		"arguments":         `arguments = ["x%[1]dy"]`,
+		"arguments-folded":  `arguments = ["(?i)word%[1]d$"]`,
+		"arguments-classes": `arguments = ["[0-9]{3}z%[1]d(\\.csv|\\.txt)"]`,
+		"paths":             `paths = ["**/*x%[1]d*"]`,
+		"users":             `users = ["*x%[1]d*"]`,
+	} {
+		for _, n := range []int{100, 1000} {
+			p := compile(b, "default = \"allow\"\n"+repeated(n, "rule \"r%[1]d\" {\n "+matcher+"\n action = \"deny\"\n}\n"))
+			for _, line := range []string{"STOR reports-2026/annual_report.csv", "RNTO report.e99"} {
+				q := in(b, "/incoming", line)
+				q.RenameFrom = policy.Source{Argument: "upload-2026.e99", Directory: "/incoming"}
+				q.User = "partner-77"
+				b.Run(fmt.Sprintf("%s/rules=%d/%s", name, n, line[:4]), func(b *testing.B) {
+					if d := p.Decide(q); d.Reason != policy.ByDefault {
+						b.Fatalf("%+v", d)
+					}
+					b.ReportAllocs()
+					for b.Loop() {
+						p.Decide(q)
+					}
+				})
+			}
+		}
+	}
+}
+
 // Listings with options have the most readings of all everyday commands.
 func BenchmarkDecideListing(b *testing.B) {
 	p := compile(b, "rule \"last\" {\n commands = [\"@list\"]\n paths = [\"/incoming/**\"]\n action = \"allow\"\n}\n")

@@ -57,8 +57,9 @@ type index struct {
 	keys    []key   // sorted
 	longest int     // of their texts
 	open    ruleSet // rules of which it knows nothing
-	// spells are, for pathTrait, by a number of components, the rules that match
-	// what holds a place spelled out in more of them; see pathGlob.holds.
+	pairs   *pairs  // that keys start with, where they may stand anywhere in a text
+	// spells are, for pathTrait and pathInside, by a number of components, the rules
+	// that match what holds a place spelled out in more of them; see pathGlob.holds.
 	spells [depths]ruleSet
 }
 
@@ -133,6 +134,47 @@ func (x *index) findRelated(set ruleSet, text []byte) {
 	x.find(set, text)
 	for i := x.behind(text); i < len(x.keys) && strings.HasPrefix(x.keys[i].text, string(text)); i++ {
 		x.keys[i].addTo(set)
+	}
+}
+
+// findWithin adds the rules of every key that stands anywhere in the text. Where a
+// key may start, its first two bytes tell at most places.
+func (x *index) findWithin(set ruleSet, text []byte) {
+	for i := range text {
+		var second byte // behind the end there is none: a key of one byte has every second
+		if i+1 < len(text) {
+			second = text[i+1]
+		}
+		if x.pairs.has(text[i], second) {
+			x.find(set, text[i:min(len(text), i+x.longest)])
+		}
+	}
+}
+
+// pairs are a set of two bytes in a row.
+type pairs [1 << 16 / 64]uint64
+
+func (p *pairs) add(first, second byte) {
+	n := uint16(first)<<8 | uint16(second)
+	p[n/64] |= 1 << (n % 64)
+}
+
+func (p *pairs) has(first, second byte) bool {
+	n := uint16(first)<<8 | uint16(second)
+	return p[n/64]&(1<<(n%64)) != 0
+}
+
+// fillPairs notes what the keys start with.
+func (x *index) fillPairs() {
+	x.pairs = &pairs{}
+	for _, k := range x.keys {
+		if len(k.text) > 1 {
+			x.pairs.add(k.text[0], k.text[1])
+			continue
+		}
+		for second := range 1 << 8 {
+			x.pairs.add(k.text[0], byte(second))
+		}
 	}
 }
 

@@ -2,6 +2,7 @@ package policy
 
 import (
 	"bytes"
+	"cmp"
 	"net/netip"
 	"slices"
 )
@@ -18,8 +19,18 @@ const (
 	network // the bits of the address, each as a byte
 	pathStart
 	pathTrait // of each pattern one of the traits below
+
+	// What is spelled out anywhere in a pattern. It takes longer to look for, and is
+	// asked last.
+	userInside
+	hostInside
+	pathInside
+	argument
 	aspects
 )
+
+// anywhere tells that the keys may stand anywhere in the text.
+func (a aspect) anywhere() bool { return a >= userInside }
 
 // Traits of path patterns, each in front of what it is about.
 const (
@@ -40,16 +51,33 @@ func (p *Policy) index() {
 		}
 	}
 	for of := range aspects {
-		x := index{of: of}
-		x.fill(p.rules, func(r *rule) ([]string, bool) { return r.starts(of) })
-		if of == pathTrait {
-			x.fillSpells(p.rules)
-		}
-		if len(x.keys) > 0 {
+		if x := p.indexOf(of); len(x.keys) > 0 {
 			p.indexes = append(p.indexes, x)
 		}
 	}
-	slices.SortStableFunc(p.indexes, func(a, b index) int { return len(b.keys) - len(a.keys) })
+	slices.SortStableFunc(p.indexes, func(a, b index) int {
+		if a.of.anywhere() != b.of.anywhere() {
+			return cmp.Compare(a.of, b.of)
+		}
+		return len(b.keys) - len(a.keys)
+	})
+}
+
+// indexOf makes one of them. It has no keys where it would tell no rules apart.
+func (p *Policy) indexOf(of aspect) index {
+	x := index{of: of}
+	switch {
+	case !of.anywhere():
+		x.fill(p.rules, func(r *rule) ([]string, bool) { return r.starts(of) })
+	case slices.ContainsFunc(p.rules, func(r rule) bool { return r.tellsMore(of) }):
+		c := newCensus(p.rules, of)
+		x.fill(p.rules, func(r *rule) ([]string, bool) { return c.rarest(r, of) })
+		x.fillPairs()
+	}
+	if len(x.keys) > 0 && (of == pathTrait || of == pathInside) {
+		x.fillSpells(p.rules)
+	}
+	return x
 }
 
 // starts returns what the rule's patterns start with, in reverse what they end
@@ -116,11 +144,11 @@ func (p *Policy) narrow(w *work) {
 func (x *index) ask(w *work) bool {
 	copy(w.some, x.open)
 	switch x.of {
-	case userStart:
+	case userStart, userInside:
 		w.probe = append(w.probe[:0], w.request.User...)
 	case userEnd:
 		w.probe = appendReverse(w.probe[:0], lastOf(w.request.User, x.longest))
-	case hostStart:
+	case hostStart, hostInside:
 		w.probe = appendLower(w.probe[:0], hostOf(&w.request))
 	case hostEnd:
 		w.probe = appendLower(w.probe[:0], lastOf(hostOf(&w.request), x.longest))
@@ -130,10 +158,16 @@ func (x *index) ask(w *work) bool {
 			return false
 		}
 		w.probe = appendAddress(w.probe[:0], w.request.Client)
+	case argument:
+		w.probe = appendLower(w.probe[:0], w.argument) // that of a secret verb is "", and no rule's
 	default:
 		return x.askPaths(w)
 	}
-	x.find(w.some, w.probe)
+	if x.of.anywhere() {
+		x.findWithin(w.some, w.probe)
+	} else {
+		x.find(w.some, w.probe)
+	}
 	return true
 }
 
@@ -160,7 +194,11 @@ func (x *index) askPaths(w *work) bool {
 				depth := bytes.Count(inside(path), []byte{'/'})
 				w.some.include(x.spells[min(depth, depths-1)])
 			}
-			x.findTraits(w, path)
+			if x.of == pathInside {
+				x.findWithin(w.some, path)
+			} else {
+				x.findTraits(w, path)
+			}
 		}
 	}
 	return true

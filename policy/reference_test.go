@@ -121,7 +121,7 @@ func (d dice) name() string {
 	case 3:
 		return "{" + d.word() + "," + d.word() + d.pick("", "*") + "}" + d.word()
 	case 4:
-		return d.pick("*", "a", `\*`, "a*", "*.a", "*.b")
+		return d.pick("*", "a", `\*`, "a*", "*.a", "*.b", "*"+d.word()+"*", "?"+d.word()+"?*", "*"+d.word()+"*"+d.word()+"*")
 	}
 	return "x" + d.word()
 }
@@ -156,7 +156,7 @@ func (d dice) policy() string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "policy \"p\" {\n default = %q\n", d.pick("allow", "deny"))
 	density := 1 + d.IntN(5) // the more matchers, the later a rule that matches
-	only := d.pick("users", "hosts", "from", "paths", "paths", "", "", "")
+	only := d.pick("users", "hosts", "from", "paths", "paths", "arguments", "", "", "")
 	for i := range 1 + d.IntN(140) {
 		fmt.Fprintf(&b, "rule \"r%d\" {\n action = %q\n", i, d.pick("allow", "deny", "allow", "deny", "disconnect"))
 		for _, matcher := range []struct {
@@ -170,7 +170,7 @@ func (d dice) policy() string {
 			{"hosts", d.name},
 			{"from", d.network},
 			{"paths", d.path},
-			{"arguments", func() string { return d.pick("a", "^b", "x$") }},
+			{"arguments", d.expression},
 		} {
 			if only != "" && only != matcher.name {
 				continue
@@ -185,6 +185,21 @@ func (d dice) policy() string {
 		b.WriteString("}\n")
 	}
 	return b.String() + "}\n"
+}
+
+// expression makes a regular expression.
+func (d dice) expression() string {
+	switch d.IntN(8) {
+	case 0:
+		return d.pick("", "(?i)") + d.pick("^", "") + d.word() + d.pick("$", "", ".*b$")
+	case 1:
+		return "(" + d.word() + "|" + d.pick(d.word(), "[ab]x", "") + ")" + d.pick("", "+", "?", "*", "{2}", "{0,2}")
+	case 2:
+		return d.pick("[ab]", ".", "(?i)É", "(x?)") + d.pick("+", "{2}", "") + d.word()
+	case 3:
+		return "(?i:" + d.word() + ")" + d.pick("B", "1", "$")
+	}
+	return d.pick("(?i)", "") + d.pick("k", "s1", "aaB", "-b", "\\x{FFFD}", "É", "x", "baab.*x", "1.+1")
 }
 
 func (d dice) condition(int) string {
