@@ -48,6 +48,8 @@ func TestNoSpellingGetsRoundThePolicy(t *testing.T) {
 		"\xc0\xae\xc0\xae/finance/a", "..\xc0\xaffinance\xc0\xafa", "\xe0\x80\xae./finance/a", "\xf0\x80\x80\xaf/finance/a", "/incoming/\xc0\xae./finance/a",
 		"/", "..", "/..", "../..", "/incoming/..",
 		"secret/a", "/incoming/secret", "secret", "x/../secret/a", "/incoming/./secret/a", "se*/a", "secret ", `"secret/a"`, `secret\a`, "secret./a", "secret::$INDEX_ALLOCATION/a",
+		"secret:$I30:$INDEX_ALLOCATION/a", "/incoming/secret:x/a", "secret:x", "sec>et/a", "secre<", "/incoming/se<\\a", ".<\\finance\\a", "d:a", "D:/incoming/a", `\??\C:\finance\a`,
+		"'/finance/a", "x/./..//../finance/./a", "../incoming/../finance/a", `x\..\..\finance\a`, `x/..\../finance/a`, `.\..\finance\a`, "../finance/a.", "..  /finance/a",
 	} {
 		for _, verb := range []string{"RETR", "STOR", "DELE", "SIZE", "APPE", "MLST", "MDTM", "MKD"} {
 			attempts = append(attempts, verb+" "+path)
@@ -57,7 +59,8 @@ func TestNoSpellingGetsRoundThePolicy(t *testing.T) {
 			"MDTM 20260101 %s", "MDTM 1aaaaaaaaaaaaa.b %s", "STAT %s", "STAT -l %s", "LIST -R %s",
 			"MLSD %s", "MDTM 20260101000000 %s", "MFMT 20260101000000 %s", "MFF modify=20260101000000; %s",
 			"SITE CHMOD 777 %s", "site chmod 777 %s", "SITE  CHMOD  777 %s", "SITE \tCHMOD 777 %s", `SITE "CHMOD" 777 %s`,
-			"SITE UTIME 20260101000000 %s", "SITE CPTO %s", "SITE CPFR %s", "XCRC %s", "XCRC %s 0 10", "HASH %s", "MD5 %s", "XSHA256 %s",
+			"SITE UTIME 20260101000000 %s", "SITE UTIME %s 20260101000000 20260101000000 20260101000000 UTC", "SITE CHMOD -R 777 %s", "SITE CPTO %s",
+			"NLST -a x%s", "MLSD -a x%s", "NLST -- x%s", "MLSD - x%s", "NLST -la  x%s", "MLSD -R %s", "MLSD -l -a %s", "NLST -l -a x %s", "SITE CPFR %s", "XCRC %s", "XCRC %s 0 10", "HASH %s", "MD5 %s", "XSHA256 %s",
 			"MMD5 x,%s", "COMB x %s", "THMB JPG 1 1 %s", "RNFR %s", "RNTO %s", "STOU %s", "XMKD %s",
 		} {
 			attempts = append(attempts, fmt.Sprintf(form, path))
@@ -69,9 +72,13 @@ func TestNoSpellingGetsRoundThePolicy(t *testing.T) {
 			attempts = append(attempts, fmt.Sprintf(form, path))
 		}
 	}
+	for _, verb := range []string{"RETR", "STOR", "DELE", "LIST", "NLST", "APPE", "RNFR", "RNTO", "SIZE", "MKD", "SITE CHMOD 777"} {
+		attempts = append(attempts, verb+" 'SYS1.PARMLIB(A)'", verb+"  'USER.FINANCE' ") // data sets of z/OS
+	}
 	attempts = append(attempts,
-		"MLSD -R", "MLSD -R ../..", "LIST -R", "LIST -laR", "LIST --recursive", "NLST -R /incoming", "LIST *", "STAT *", "STAT -R .",
-		"STOR a.exe", "STOR a.php", "STOR sub/a.exe", "STOR a.exe.", "STOR a.exe ", "STOR a.php::$DATA", `STOR "a.exe"`, `STOR sub\a.exe`,
+		"NLST -a", "MLSD -a", "NLST -", "MLSD -la ", "NLST -la\t", "MLSD -R", "MLSD -R ../..", "AVBL /finance", "DSIZ ../finance", "THMB JPG 1 1 secret/a",
+		"LIST -R", "LIST -laR", "LIST --recursive", "NLST -R /incoming", "LIST *", "STAT *", "STAT -R .",
+		"STOR a.exe", "STOR a.php", "STOR sub/a.exe", "STOR a.exe.", "STOR a.exe ", "STOR a.php::$DATA", "STOR a.php:x", "STOR ab.php:x:$DATA", "STOR a.ph>", "STOR a.<", "STOR sub/a.exe .", "STOR a.exe. .", "RNTO a.exe:$DATA", "MFMT 20260101000000 a.exe:x", `STOR "a.exe"`, `STOR sub\a.exe`,
 		"STOR a.ex?", "STOR a.[e]xe", "STOR a.{exe}", "STOR *", "APPE a.exe", "STOU a.exe", "RNTO a.exe", "MFMT 20260101000000 a.exe",
 		"MDTM 20260101000000 a.exe", "SITE CHMOD 755 a.exe", `SITE CHMOD 755 "a.exe"`, "SITE UTIME a.exe 20260101000000 20260101000000 20260101000000 UTC",
 		"RNFR /incoming", "RNFR .", "RNFR ../incoming", "RNFR secret/a", "RMD x", "RMDA x", "XRMD x",
@@ -94,7 +101,7 @@ func TestHonestCommandsPass(t *testing.T) {
 		"USER partner-7", "PASS x", "NOOP", "TYPE I", "PASV", "CWD /finance", "STAT", "OPTS UTF8 ON", "PWD", "CDUP",
 		"LIST", "LIST -la sub", "LIST -l -a sub", "NLST sub", "LIST /incoming/sub", "LIST -la /incoming/sub", "MLSD", "MLSD sub", "MLST a", "STAT sub", "STAT -la sub",
 		"RETR a", "RETR /incoming/a b.csv", "RETR sub/./a", "RETR /incoming/sub/../a", "RETR ./a", "SIZE a.exe", "RETR a.exe",
-		"STOR a", "STOR ä.csv", "STOR gr\xfc\xdfe", "STOR \xc0\xc1", "STOR à la carte", "STOR a.exe.txt", "STOR report (1).pdf", "STOR [draft].pdf", "STOR {0b1c}.txt", "STOR what?.txt", "STOR ~$x.doc", "STOR 10:30.csv",
+		"STOR a", "STOR ä.csv", "STOR gr\xfc\xdfe", "STOR \xc0\xc1", "STOR à la carte", "STOR a.exe.txt", "STOR report (1).pdf", "STOR [draft].pdf", "STOR {0b1c}.txt", "STOR what?.txt", "STOR ~$x.doc", "STOR 10:30.csv", "STOR notes: final.csv", "STOR it's.csv", "STOR 'tis.csv", "STOR a<b.csv", "NLST -l sub", "NLST -l -a /incoming/sub", "MLSD -la sub", "SITE CHMOD -x a", "SITE CHMOD u+x a",
 		"APPE a", "STOU", "STOU a", "MKD sub", "XMKD sub", "DELE a", "RNFR a", "RNTO b", "MDTM a", "MDTM 20260101000000 a", "MFMT 20260101000000 a b",
 		"SITE CHMOD 644 a", "SITE UTIME 20260101000000 a", "XCRC a", `XCRC "a b" 0 10`, "HASH a", "THMB JPG 1 1 a",
 	} {

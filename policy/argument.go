@@ -90,13 +90,15 @@ func (w *work) registered(name, argument string, e entry, b base) {
 		if strings.Trim(argument, blanks) == "" {
 			w.unknown(b) // home, wherever that is, or nowhere
 		}
-	case "MLSD", "MLST":
-		if isOption(argument) { // to Pure-FTPd they are, though RFC 3659 §7.1 has none
-			w.listing(argument, b)
-			return
-		}
 	case "STOU":
 		w.place("", b) // the server may choose the name (RFC 959 §4.1.3)
+	case "NLST":
+		w.misread(argument, b)
+	case "MLSD", "MLST":
+		if isOption(argument) { // to Pure-FTPd they are, though RFC 3659 §7.1 knows none
+			w.misread(argument, b)
+			w.listing(argument, b)
+		}
 	}
 	switch e.argument {
 	case ftpparse.ArgumentPath, ftpparse.ArgumentOptionalPath:
@@ -214,6 +216,25 @@ func (w *work) listing(argument string, b base) {
 	if word, more := cutWord(rest); word != "" && more != "" {
 		w.words(rest, b)
 	}
+}
+
+// misread reads NLST and MLSD with an option as Pure-FTPd does (1.0.50): it drops
+// the byte behind the blanks behind the option, so that "NLST -a x/finance" lists
+// /finance. With nothing there it takes what is left of an earlier command's line,
+// which may name any place.
+func (w *work) misread(argument string, b base) {
+	if !strings.HasPrefix(argument, "-") {
+		return
+	}
+	_, rest := cutWord(argument)
+	if rest == "" {
+		w.unknown(b)
+		return
+	}
+	if isOption(rest) && strings.ContainsAny(rest, blanks) {
+		b = b.with(odd(rest)) // "a /incoming", of "-l -a /incoming"
+	}
+	w.path(rest[1:], b)
 }
 
 // words takes each word for a path of its own.
@@ -347,6 +368,12 @@ func (w *work) site(v *vocabulary, b base) {
 		w.path(rest, b)
 	case wordPath:
 		w.behind(1, rest, b)
+		if isOption(rest) {
+			_, mode := cutWord(rest)
+			if _, path := cutWord(mode); path != "" { // "-R 777 path"
+				w.behind(1, mode, b)
+			}
+		}
 	case timePath:
 		w.utime(rest, b)
 	case manyPaths:

@@ -50,7 +50,7 @@ func (b base) with(how targetFlags) base {
 
 // path adds every place that the argument may mean to a server: as it stands;
 // without the blanks around it, which many servers drop; without quotes, which
-// some take off.
+// some take off. In single quotes z/OS names a data set, wherever one stands.
 func (w *work) path(argument string, b base) {
 	if isPlain(argument) {
 		w.place(argument, b)
@@ -67,6 +67,9 @@ func (w *work) path(argument string, b base) {
 	}
 	if inner, _, ok := unquote(trimmed); ok {
 		w.spelling(inner, b)
+		if strings.HasPrefix(trimmed, "'") && strings.HasSuffix(trimmed, "'") {
+			w.unknown(b)
+		}
 	}
 	if strings.IndexByte(trimmed, '"') >= 0 {
 		w.spelling(strings.ReplaceAll(trimmed, `"`, ""), b) // as a shell would
@@ -83,7 +86,7 @@ func isPlain(s string) bool {
 			if isOverlong(s[i:]) {
 				return false
 			}
-		case '\\', '*', '?', '[', '{', '~', '"', '\'', ':', ' ', '\t', '\v', '\f':
+		case '\\', '*', '?', '<', '>', '[', '{', '~', '"', '\'', ':', ' ', '\t', '\v', '\f':
 			return false
 		case '/':
 			if endsOdd(s[start:i]) {
@@ -128,6 +131,7 @@ func (w *work) spelling(s string, b base) {
 	if needsWindows(s) {
 		if plain, ok := windows(s); ok {
 			w.place(plain, b)
+			w.shell(plain, b)
 		} else {
 			w.unknown(b)
 		}
@@ -146,7 +150,7 @@ func (w *work) shell(s string, b base) {
 	if strings.HasPrefix(s, "~") && !strings.HasPrefix(s, "~$") {
 		w.unknown(b)
 	}
-	meta := strings.IndexAny(s, "*?[{")
+	meta := strings.IndexAny(s, wildcards)
 	if meta < 0 {
 		return
 	}
@@ -160,8 +164,12 @@ func (w *work) shell(s string, b base) {
 		w.below(directory, b)
 		return
 	}
-	w.child(directory, rest[strings.LastIndexAny(rest, `*?[]{},\`)+1:], b)
+	w.child(directory, rest[strings.LastIndexAny(rest, `*?<>[]{},\`)+1:], b)
 }
+
+// wildcards start a pattern. "<" and ">" are Windows' own, in names that it looks up
+// in a directory.
+const wildcards = "*?<>[{"
 
 // mayClimb tells whether a wildcard pattern may lead out of the directory it
 // stands in. Patterns match a leading dot only when they spell it out, so that
@@ -172,7 +180,7 @@ func mayClimb(pattern string) bool {
 		return strings.ContainsAny(pattern, "/~") || !keepsCharacter(pattern)
 	}
 	for component := range strings.SplitSeq(pattern, "/") {
-		if component == ".." || strings.HasPrefix(component, ".") && strings.ContainsAny(component, "*?[") {
+		if component == ".." || strings.HasPrefix(component, ".") && strings.ContainsAny(component, wildcards) {
 			return true
 		}
 	}
@@ -280,7 +288,7 @@ func unquote(s string) (inner, rest string, ok bool) {
 
 // needsWindows tells whether a server on Windows reads the path otherwise.
 func needsWindows(s string) bool {
-	if hasDrive(s) || strings.IndexByte(s, '\\') >= 0 || strings.Contains(s, "::$") {
+	if strings.ContainsAny(s, `\:`) {
 		return true
 	}
 	for s != "" {
@@ -298,19 +306,20 @@ func hasDrive(s string) bool {
 }
 
 // windows returns the path as Windows reads it: backslashes separate, blanks and
-// dots at the end of a name do not count, and a name may say which of the file's
-// streams is meant. Not ok are names like "...", which were once places, and
-// those of other machines and of devices: two slashes, not both forward.
+// dots at the end of a name do not count, and behind a colon a name says which of the
+// file's streams is meant ("a.exe::$DATA", "dir:$I30:$INDEX_ALLOCATION"). Not ok are
+// names like "...", which were once places, those of other machines and of devices
+// (two slashes, not both forward), and drives: only the server knows where its root
+// is. "/C:/a", as servers spell it that show their drives, is a path like others.
 func windows(s string) (string, bool) {
-	if len(s) > 1 && strings.Trim(s[:2], `/\`) == "" && s[:2] != "//" {
+	if len(s) > 1 && strings.Trim(s[:2], `/\`) == "" && s[:2] != "//" || hasDrive(s) {
 		return "", false
-	}
-	if hasDrive(s) {
-		s = s[2:]
 	}
 	components := strings.Split(strings.ReplaceAll(s, `\`, "/"), "/")
 	for i, c := range components {
-		c, _, _ = strings.Cut(c, "::$")
+		if i != 1 || components[0] != "" || len(c) != len("C:") || !hasDrive(c) {
+			c, _, _ = strings.Cut(c, ":")
+		}
 		c = strings.TrimRight(c, " ")
 		if c != "." && c != ".." {
 			trimmed := strings.TrimRight(c, " .")
