@@ -373,6 +373,24 @@ policy "partners" {
   # paths:        globs with ** over the absolute, cleaned path
   # arguments:    regular expressions (RE2) over the argument as it was given
   # when:         a condition over command, user, client, session, tls, transfer, time
+  #
+  # A path is judged in every way in which servers are known to read it: with
+  # backslashes and with slashes, with and without quotes, blanks and dots at its end,
+  # wildcards, "~" and the streams of NTFS. What else a server makes of a name, the
+  # policy cannot know: "%2f", short names ("FINANC~1"), upper and lower case, Unicode
+  # that looks alike, symbolic links. In front of a server that is not plain UNIX, allow
+  # plain names alone, as here, and allow places instead of denying some.
+  rule "plain names" {
+    commands = ["@list", "@read", "@write", "@delete", "@rename", "@mkdir", "CWD", "SMNT"]
+    arguments = [
+      "[\\\\:%<>|\"'`$;&\\x7f-\\x{10ffff}]", # not ASCII, or of use elsewhere
+      "~[0-9]",
+      " (/|$)", "[^./]\\.+(/|$)", "(^|/)\\.{3}", # blanks and dots at an end, but not "..", "."
+    ]
+    action = "deny"
+    reply  = "553 Plain names only, please."
+  }
+
   rule "no programs" {
     commands = ["@write", "RNTO"]
     paths    = ["**/*.{exe,js,php}"]
@@ -412,6 +430,34 @@ policy "partners" {
     commands_per_second   = 20     # faster clients wait
   }
 
+  test "no drives" {
+    session = { user = "partner-7", from = "198.51.100.4", tls = { version = "1.3" } }
+    command = "STOR C:\\incoming\\a.csv"
+    expect  = "deny"
+    rule    = "plain names"
+  }
+  test "nothing but plain names" {
+    session = { user = "partner-7", from = "198.51.100.4", tls = { version = "1.3" }, directory = "/incoming" }
+    command = "STOR ..%2ffinance%2fa.csv"
+    expect  = "deny"
+    rule    = "plain names"
+  }
+  test "upwards is plain" {
+    session = { user = "partner-7", from = "198.51.100.4", directory = "/incoming/sub" }
+    command = "LIST ../other/./.."
+    expect  = "allow"
+  }
+  test "no dots that Windows drops" {
+    session = { user = "partner-7", from = "198.51.100.4", tls = { version = "1.3" }, directory = "/incoming" }
+    command = "STOR sub./a.csv"
+    expect  = "deny"
+    rule    = "plain names"
+  }
+  test "plain names pass" {
+    session = { user = "partner-7", from = "198.51.100.4", tls = { version = "1.3" }, directory = "/incoming" }
+    command = "STOR report (1)-final_v2.csv"
+    expect  = "allow"
+  }
   test "a partner cannot reach finance" {
     session = { user = "partner-7", from = "198.51.100.4", tls = { version = "1.3" } }
     command = "STOR /finance/a.csv"

@@ -42,7 +42,19 @@
 //     server that ignores case, allow what is wanted instead of denying what is
 //     not. The same goes for users: to vsftpd "FTP" and "Anonymous" are one.
 //   - Know what else a server makes of a name: wu-ftpd sends the directory "a" as
-//     an archive when asked for "a.tar".
+//     an archive when asked for "a.tar", and some servers look through a list of
+//     aliases and directories of their own when CWD fails; some decode "%2f", or
+//     what is written in Unicode and looks like a slash, or hand a name to a shell.
+//     A rule over `arguments` keeps such names away: configs/reference.hcl has one
+//     that lets plain names pass alone.
+//   - Ask on which system the server runs. Backslashes separate names, or stand for
+//     the character behind them, or are characters of a name: a path that holds one
+//     is all of these, so a rule that allows it must allow each. A drive ("C:"), the
+//     name of another machine and a data set of z/OS in single quotes are places
+//     that nobody knows; no rule with paths allows them, and each that denies does.
+//   - Allow NLST and MLSD with an option and no path where paths count: Pure-FTPd
+//     lists then what the client has named in some earlier command. Who needs it
+//     and has another server allows it by `arguments`, without `paths`.
 //   - Compare Unicode otherwise than byte by byte: "é" in one code point and in
 //     two are different names. What stands in the file is in normal form C, as HCL
 //     reads it; so are all texts in conditions, the client's included.

@@ -156,6 +156,46 @@ func TestPolicyBeforeRealServers(t *testing.T) {
 	}
 }
 
+// Pure-FTPd drops a byte of the path behind an option of NLST and MLSD, and takes what
+// an earlier command has left when there is no path: neither gets round a policy.
+func TestPolicyBeforePureFTPd(t *testing.T) {
+	t.Parallel()
+	python := clients.NewFtplib(t)
+	p, _ := guarded(t, servers.PureFTPd)
+	talk := []struct{ line, reply string }{
+		{"CWD incoming", "250"},
+		{"LIST -a", "226"},
+		{"NLST", "226"},
+		{"NLST .", "226"},
+		{"MLSD", "226"},
+		{"NLST -a ..", "550"},
+		{"NLST -a x../finance", "550"},
+		{"NLST -a x/finance", "550"},
+		{"MLSD -a x/finance", "550"},
+		{"NOOP 34 ../finance", "200"},
+		{"NLST -a", "550"},
+		{"MLSD -a", "550"},
+		{"STAT ../fin*", "550"},
+		{"NOOP", "200"},
+	}
+	var lines []string
+	for _, step := range talk {
+		lines = append(lines, step.line)
+	}
+	ctx, cancel := context.WithTimeout(t.Context(), sessionTime)
+	defer cancel()
+	replies, err := python.Commands(ctx, p.target(clients.Explicit), lines)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i, step := range talk {
+		if !strings.HasPrefix(replies[i], step.reply) {
+			t.Errorf("%s: %q instead of %s", step.line, replies[i], step.reply)
+		}
+	}
+	p.settled(t)
+}
+
 // Clients that speak TLS do all their work where they may.
 func TestClientsUnderAPolicy(t *testing.T) {
 	for _, client := range []clients.Client{clients.NewCurl(t), clients.NewLFTP(t), clients.NewFtplib(t), clients.NewJlaffaye()} {
