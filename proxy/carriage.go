@@ -206,8 +206,14 @@ func sideOr(err error, s side) side {
 
 // finish judges the end of the file, and passes it on.
 func (c *carriage) finish(from, to *leg) error {
-	if (from.tls == nil || from.truncated()) && !c.believable(from.side) {
-		return atSide(from.side, "read", errControlGone)
+	if from.tls == nil || from.truncated() {
+		// Upstreams that wait for our end before their final word would wait for as
+		// long as we wait for that word.
+		from.mayEnd()
+		_ = from.tcp.CloseWrite()
+		if !c.believable(from.side) {
+			return atSide(from.side, "read", errControlGone)
+		}
 	}
 	if from.truncated() {
 		// Of clients the operator may tolerate it; a server that ends TLS owes
@@ -229,9 +235,14 @@ func (c *carriage) finish(from, to *leg) error {
 	return nil
 }
 
-// wordTime is how long the end of a clear file waits for the upstream's word on
-// it, which is on its way or has gone astray with its control connection.
-const wordTime = 100 * time.Millisecond
+const (
+	// wordTime is how long the end of a clear file waits for the upstream's word on
+	// it, which is on its way or has gone astray with its control connection.
+	wordTime = 100 * time.Millisecond
+	// byeTime is how long it waits for the end of the client's control connection,
+	// which the kernel of a client that died sends along with the data connection's.
+	byeTime, byeTick = 10 * time.Millisecond, time.Millisecond
+)
 
 // believable judges the end of a file that no close_notify proves. A peer that
 // died mid-file ends both its connections, and the end of the data connection
@@ -247,6 +258,13 @@ func (c *carriage) believable(s side) bool {
 		if c.complete.Load() {
 			return true // all of it had been sent by then, whatever has ended since
 		}
+		return !c.spec.ended(s)
+	}
+	for waited := time.Duration(0); waited < byeTime; waited += byeTick {
+		if c.spec.ended(s) {
+			return false
+		}
+		<-time.After(byeTick)
 	}
 	return !c.spec.ended(s)
 }

@@ -109,6 +109,11 @@ func (r reaching) protect(private bool) error {
 	reply, err := r.converse("PBSZ", "0")
 	if err == nil && reply.Class() == ftpparse.Completion {
 		reply, err = r.converse("PROT", protLevel(private))
+		if err == nil && reply.Class() != ftpparse.Completion && !private && r.tls.Data == upstream.DataSame {
+			// The client may still say PROT P. Until then transfers are clear, as
+			// they are after PBSZ, and refused by this server.
+			return nil
+		}
 	}
 	if err != nil {
 		return err

@@ -68,6 +68,14 @@ func breakages() []breakage {
 			name: "end of the process in clear text", clear: true,
 			do: func(c *client, l *leg) { c.close(); _ = l.tcp.Close() },
 		},
+		{ // the kernel closes a process' files in their order
+			name: "end of the process, data first",
+			do:   func(c *client, l *leg) { _ = l.tcp.Close(); c.close() },
+		},
+		{
+			name: "end of the process in clear text, data first", clear: true,
+			do: func(c *client, l *leg) { _ = l.tcp.Close(); c.close() },
+		},
 		{
 			name: "reset of everything",
 			do:   func(c *client, l *leg) { reset(c.tcp); reset(l.tcp) },
