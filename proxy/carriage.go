@@ -90,7 +90,7 @@ func (c *carriage) openRest(ctx context.Context) bool {
 	go c.secureBeside(ctx, cancel, secured)
 	opened := c.openClient(ctx)
 	if !opened {
-		reset(c.upstream.tcp) // ends its handshake
+		cancel() // ends the upstream's handshake
 	}
 	if !<-secured || !opened {
 		return false
@@ -113,33 +113,17 @@ func (c *carriage) secureBeside(ctx context.Context, cancel context.CancelFunc, 
 func (c *carriage) secureUpstream(ctx context.Context) bool {
 	ctx, cancel := context.WithTimeoutCause(ctx, c.limits.data, errNeverOpened)
 	defer cancel()
-	err := c.makePrivate(ctx, c.upstream)
+	leg, err := c.upstreamProver().prove(ctx)
 	if err != nil {
 		c.fail(sideUpstream, stepOpen, err)
+		return false
 	}
-	return err == nil
-}
-
-// makePrivate starts TLS on the upstream's leg: the proxy is TLS client there,
-// whoever dialled (RFC 4217 §7).
-func (c *carriage) makePrivate(ctx context.Context, l *leg) (err error) {
-	if c.spec.origin == nil {
-		return nil
-	}
-	l.wire = newWire(l.tcp)
-	if l.tls, err = c.spec.origin.Data(ctx, l.wire); err != nil {
-		l.wire.release()
-		l.wire, l.tls = nil, nil
-	}
-	return err
+	c.upstream = leg
+	return true
 }
 
 func (c *carriage) openClient(ctx context.Context) bool {
-	p := prover{transfer: c.transfer}
-	if c.client != nil {
-		p.dialled = c.client.tcp
-	}
-	leg, err := p.prove(ctx)
+	leg, err := c.clientProver().prove(ctx)
 	if err != nil {
 		c.fail(sideClient, stepOpen, err)
 		return false

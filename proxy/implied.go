@@ -55,9 +55,13 @@ func (c *carriage) firstBytes(ctx context.Context) ([]byte, error) {
 	}
 	ctx, cancel := context.WithTimeout(ctx, impliedGrace)
 	defer cancel()
-	if c.makePrivate(ctx, c.upstream) != nil {
+	p := c.upstreamProver()
+	p.turnAway = endUnproven // of a download that is complete: nothing can look broken
+	leg, err := p.prove(ctx)
+	if err != nil {
 		return nil, nil
 	}
+	c.upstream = leg
 	buf := make([]byte, 4096)
 	_ = c.upstream.tcp.SetReadDeadline(time.Now().Add(impliedGrace))
 	n, err := c.upstream.Read(buf)
@@ -79,11 +83,7 @@ func (c *carriage) firstBytes(ctx context.Context) ([]byte, error) {
 func (c *carriage) endEmpty(ctx context.Context) {
 	ctx, cancel := context.WithTimeout(ctx, impliedGrace)
 	defer cancel()
-	p := prover{transfer: c.transfer}
-	if c.client != nil {
-		p.dialled = c.client.tcp
-	}
-	if leg, err := p.prove(ctx); err == nil {
+	if leg, err := c.clientProver().prove(ctx); err == nil {
 		c.client = leg
 		leg.mayEnd()
 		_ = leg.closeWrite()

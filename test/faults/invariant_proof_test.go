@@ -3,6 +3,7 @@ package faults
 import (
 	"crypto/tls"
 	"fmt"
+	"net"
 	"net/netip"
 	"slices"
 	"testing"
@@ -198,6 +199,58 @@ func TestInvariant4SilentStrangerHoldsNobodyUp(t *testing.T) {
 	}
 }
 
+// Behind the upstream's own address there may be strangers too, who come first: one
+// without the upstream's certificate does not use up the port.
+func TestInvariant4StrangerOfTheUpstreamsAddress(t *testing.T) {
+	for _, version := range versions() {
+		for _, upload := range []bool{false, true} {
+			name := tls.VersionName(version) + map[bool]string{false: " download", true: " upload"}[upload]
+			t.Run(name, func(t *testing.T) { strangersBesideTheUpstream(t, version, upload) })
+		}
+	}
+}
+
+func strangersBesideTheUpstream(t *testing.T, version uint16, upload bool) {
+	r := newRig(t, upstreamMode(true), explicitly(t, version))
+	targets := r.upstream.targets()
+	c := r.session()
+	for _, comes := range []func(*net.TCPConn){
+		func(*net.TCPConn) {}, // and is silent
+		func(s *net.TCPConn) { _ = s.Close() },
+		reset,
+		func(s *net.TCPConn) { _, _ = s.Write([]byte("no TLS at all\r\n")) },
+	} {
+		c.prepared = c.epsv()
+		stranger, err := dialFrom("", <-targets)
+		if err != nil {
+			t.Fatal(err)
+		}
+		r.keep(stranger)
+		comes(stranger)
+		if upload {
+			c.uploads(30_000)
+			if up := <-r.upstream.uploads; up.err != nil || !slices.Equal(up.data, bulk(30_000)) {
+				t.Fatalf("%d bytes arrived, or others than the client's, then %v", len(up.data), up.err)
+			}
+		} else {
+			c.downloads(30_000)
+		}
+	}
+	r.recoversAfter(c)
+}
+
+// targets has PORT tell where the proxy waits for the upstream.
+func (u *upstream) targets() <-chan netip.AddrPort {
+	targets := make(chan netip.AddrPort, 1)
+	u.on("PORT", func(v *visit, argument string) {
+		target, err := parsePORT(argument)
+		reply := v.aim(target, err)
+		targets <- target
+		v.reply(reply)
+	})
+	return targets
+}
+
 // Invariant 5: data TLS starts only after the upstream's 1yz.
 
 func TestInvariant5HandshakeWaitsForThePreliminaryReply(t *testing.T) {
@@ -308,13 +361,7 @@ func TestInvariant4StrangerAtTheUpstreamsPort(t *testing.T) {
 						explicitly(t, tls.VersionTLS13)(s)
 					}
 				})
-				targets := make(chan netip.AddrPort, 1)
-				r.upstream.on("PORT", func(v *visit, argument string) {
-					target, err := parsePORT(argument)
-					reply := v.aim(target, err)
-					targets <- target
-					v.reply(reply)
-				})
+				targets := r.upstream.targets()
 				c := r.session()
 				for range 2 {
 					c.prepared = c.epsv()
