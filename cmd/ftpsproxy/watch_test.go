@@ -104,20 +104,25 @@ func below(t *testing.T, dir string) []string {
 	return list
 }
 
-// A restart shows what the running program would show: a certificate that has
-// expired, with a word in the log, until there is another.
-func TestExpiredCertificateIsShownAndWarnedOf(t *testing.T) {
+// A certificate that soon expires is shown, with a word in the log, until there is
+// another; one that has expired replaces nothing.
+func TestExpiringCertificateIsShownAndWarnedOf(t *testing.T) {
 	config := file(t, "f.hcl", strings.Replace(selfSignedConfig, "self_signed {}", `files {
     cert = "cert.pem"
     key  = "key.pem"
   }`, 1))
 	dir := filepath.Dir(config)
 	renewUntil(t, dir, time.Now().Add(-time.Hour))
+	if r := execute(t, "run", "--config", config); r.status != 1 || !strings.Contains(r.stderr, "expired on") {
+		t.Errorf("at the start: status %d\n%s", r.status, r.stderr)
+	}
+	end := time.Now().Add(time.Hour).Truncate(time.Second)
+	renewUntil(t, dir, end)
 	p := start(t, "run", "--config", config)
 	address := p.address("ftp")
 	p.stderr.await(t, "Certificate needs attention")
-	p.stderr.await(t, `"msg":"certificate needs attention","certificate":"main","state":"certificate `+filepath.Join(dir, "cert.pem")+` expired on`)
-	if !shown(t, address).NotAfter.Before(time.Now()) {
+	p.stderr.await(t, `"msg":"certificate needs attention","certificate":"main","state":"certificate `+filepath.Join(dir, "cert.pem")+` expires on`)
+	if !shown(t, address).NotAfter.Equal(end) {
 		t.Error("another certificate is shown")
 	}
 	renew(t, dir)
