@@ -10,6 +10,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
 	"syscall"
 	"testing"
 	"time"
@@ -124,7 +125,8 @@ func TestACMECloseDoesNotWaitForOCSP(t *testing.T) {
 		<-over
 	}))
 	defer responder.Close()
-	defer close(over)
+	answer := sync.OnceFunc(func() { close(over) })
+	defer answer()
 	a := newAuthority(t, authorityOptions{ocsp: responder.URL})
 	w := a.wish(t, newStorage(t), nil, "ocsp.test")
 	w.patience = time.Millisecond
@@ -134,4 +136,6 @@ func TestACMECloseDoesNotWaitForOCSP(t *testing.T) {
 	if !strings.Contains(w.told(), "not waited for any longer: certificate received") {
 		t.Errorf("told:\n%s", w.told())
 	}
+	answer()
+	w.running.Wait() // what was not waited for still writes into the storage
 }

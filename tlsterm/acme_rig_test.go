@@ -307,7 +307,10 @@ func (w *wish) start(t *testing.T) *wish {
 	if err := w.Start(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(w.Close)
+	t.Cleanup(func() {
+		w.Close()
+		w.running.Wait() // however long: the storage is removed next
+	})
 	return w
 }
 
