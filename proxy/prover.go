@@ -131,12 +131,13 @@ func (p *prover) prove(ctx context.Context) (*leg, error) {
 				return r.leg, nil
 			}
 			p.last = r.err
-			if p.pending == 0 {
-				if !p.patient {
-					return nil, p.refusal()
-				}
-				grace, over = time.After(proofGrace), p.over
+			if p.pending > 0 || p.tryQueued(ctx) {
+				continue
 			}
+			if !p.patient {
+				return nil, p.refusal()
+			}
+			grace, over = time.After(proofGrace), p.over
 		case <-grace:
 			return nil, p.refusal()
 		case <-over:
@@ -181,6 +182,19 @@ func (p *prover) try(ctx context.Context, conn *net.TCPConn) {
 	p.tried++
 	p.pending++
 	go p.handshake(ctx, conn)
+}
+
+// tryQueued tries one that is here and was not looked at yet.
+func (p *prover) tryQueued(ctx context.Context) bool {
+	select {
+	case conn, ok := <-p.conns:
+		if ok {
+			p.try(ctx, conn)
+		}
+		return ok
+	default:
+		return false
+	}
 }
 
 func (p *prover) handshake(ctx context.Context, conn *net.TCPConn) {
