@@ -22,7 +22,7 @@ func (c *client) footprint() footprint {
 	c.t.Helper()
 	c.downloads(10) // uses up what an EPSV has opened
 	r := c.rig
-	eventually(c.t, func() bool { return openSockets(c.t) == r.sockets+inUse })
+	eventually(c.t, func() bool { return openSockets(c.t) <= r.sockets+inUse })
 	r.log.TakeAll()
 	r.upstream.mu.Lock()
 	r.upstream.heard = nil
@@ -54,7 +54,7 @@ const inUse = 2 + 2*2
 func (c *client) hasNotGrown(before footprint, times int) {
 	c.t.Helper()
 	after := c.footprint()
-	if after.sockets != before.sockets || after.goroutines != before.goroutines {
+	if after.sockets > before.sockets || after.goroutines > before.goroutines {
 		c.t.Errorf("%d sockets and %d goroutines, there were %d and %d",
 			after.sockets, after.goroutines, before.sockets, before.goroutines)
 	}
