@@ -35,7 +35,7 @@ func playUnder(w *wire, directives, script string) error {
 	return conversation.Player{Start: w.start, Patience: patience}.Play(s)
 }
 
-// A play is a script over a wire of its own, and what the player must say of it:
+// A playing is a script over a wire of its own, and what the player must say of it:
 // "" is nothing.
 type playing struct{ name, script, complaint string }
 
