@@ -88,6 +88,9 @@ func (s *session) readOn() {
 // abortable tells that there is a transfer that ABOR would end.
 func (s *session) abortable() bool { return s.transfer != nil && s.transfer.owner.started }
 
+// canHear tells that the upstream has heard of the transfer, and hears on.
+func (s *session) canHear() bool { return s.running() && !s.upstream.lost }
+
 // hurry sends an ABOR ahead of the commands that wait in front of it. The policy
 // decides about it as ever; one that it denies is answered in its turn.
 func (s *session) hurry() error {
@@ -107,14 +110,15 @@ func (s *session) hurry() error {
 	return nil
 }
 
-// foresee decides about an ABOR before its turn.
+// foresee decides about an ABOR before its turn. If the upstream is not to hear it
+// now, the decision is made again, and counted, when the turn has come.
 func (s *session) foresee(l *line) bool {
 	p := s.policing.current()
 	if p == nil {
 		return true
 	}
 	d := s.decide(p, s.request(l.command))
-	if d.Passes() {
+	if d.Passes() && s.canHear() {
 		s.policing.commands++
 		s.logDecision(l.command, d)
 	}
@@ -125,7 +129,7 @@ func (s *session) foresee(l *line) bool {
 // transfer. The reply waits for the turn. If the upstream has not heard of the
 // transfer yet, or hears nothing any more, ABOR keeps its turn.
 func (s *session) sendAhead(l *line) error {
-	if s.transfer.owner.sent == nil || s.upstream.lost {
+	if !s.canHear() {
 		s.transfer.owner.aborted = true
 		s.transfer.abandon(errAborted)
 		return nil
