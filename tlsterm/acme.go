@@ -155,6 +155,9 @@ func (a *ACME) Prepare(ctx context.Context) error {
 	if a.release != nil {
 		return nil
 	}
+	if err := a.tidy(); err != nil {
+		return err
+	}
 	release, err := a.env.Challenges.answer(ctx, a)
 	if err != nil {
 		return err
@@ -172,6 +175,22 @@ func (a *ACME) Prepare(ctx context.Context) error {
 		}
 	}
 	a.release = release.release
+	return nil
+}
+
+// tidy has the storage look after itself.
+func (a *ACME) tidy() error {
+	storage, ok := a.env.Storage.(tidier)
+	if !ok {
+		return nil
+	}
+	finding, err := storage.tidy(time.Now())
+	if err != nil {
+		return fmt.Errorf("certificates cannot be kept: %w", err)
+	}
+	if finding != "" {
+		a.stewards[0].observe(ACMEWarned, finding)
+	}
 	return nil
 }
 

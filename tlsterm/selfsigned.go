@@ -116,6 +116,9 @@ func selfSignedIn(dir string, names []string) (*tls.Certificate, error) {
 		return nil, err
 	}
 	defer unlock()
+	if err := removeUnfinishedIn(dir, time.Now()); err != nil {
+		return nil, err
+	}
 
 	file := filepath.Join(dir, selfSignedName(names))
 	data, err := os.ReadFile(file)
