@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"log"
+	"maps"
 	"net"
 	"net/http"
 	"slices"
@@ -23,8 +24,8 @@ var ErrAddressInUse = errors.New("the address is in use")
 
 // Challenges answers the challenges of every ACME in the process. Those with
 // the same address share a listener, which stays open until the last of them is
-// closed: a new configuration takes it over from the old one. The zero value is
-// ready.
+// closed: a new configuration takes it over from the old one, also when it writes
+// the address otherwise, see [Challenges.takeOver]. The zero value is ready.
 type Challenges struct {
 	mu   sync.Mutex
 	open map[string]*answering // by challenge and configured address
@@ -32,8 +33,9 @@ type Challenges struct {
 
 // answering is one open listener and those it answers for.
 type answering struct {
-	listener net.Listener
-	stop     func() // waits until nothing is answered any more
+	challenge Challenge
+	listener  net.Listener
+	stop      func() // waits until nothing is answered any more
 
 	mu   sync.Mutex
 	acme []*ACME
@@ -71,7 +73,7 @@ func (c *Challenges) answer(ctx context.Context, a *ACME) (answerer, error) {
 	s, ok := c.open[key]
 	if !ok {
 		var err error
-		if s, err = listenForChallenges(ctx, a.cfg.Challenge, address); err != nil {
+		if s, err = c.takeOver(ctx, a.cfg.Challenge, address); err != nil {
 			return answerer{}, err
 		}
 		if c.open == nil {
@@ -91,7 +93,7 @@ func (c *Challenges) release(key string, a *ACME) {
 	if s.remove(a) > 0 {
 		return
 	}
-	delete(c.open, key)
+	maps.DeleteFunc(c.open, func(_ string, other *answering) bool { return other == s })
 	s.stop()
 }
 
@@ -104,7 +106,7 @@ func listenForChallenges(ctx context.Context, challenge Challenge, address strin
 	if err != nil {
 		return nil, fmt.Errorf("%v cannot be answered at %s: %w", challenge, address, cause(err))
 	}
-	s := &answering{listener: ln}
+	s := &answering{challenge: challenge, listener: ln}
 	limited := newLimitListener(ln, maxAnswering)
 	if challenge == HTTP01 {
 		s.serveHTTP(limited)
