@@ -29,10 +29,17 @@ type ACME struct {
 	env      ACMEEnvironment
 	stewards []*steward
 	source   Source
-	every    time.Duration                                 // between two looks at each certificate
-	pause    func(attempt int, reached bool) time.Duration // before the next attempt after one has failed
+	pacing
 
 	lifecycle
+}
+
+// pacing is what an ACME waits for.
+type pacing struct {
+	every time.Duration                                 // between two looks at each certificate
+	rest  time.Duration                                 // before an authority is asked about one that is not due
+	again time.Duration                                 // before one that is new is replaced
+	pause func(attempt int, reached bool) time.Duration // before the next attempt after one has failed
 }
 
 // lifecycle is what runs between Start and Close.
@@ -77,6 +84,11 @@ const (
 	// acmeInterval is how long a due renewal, or a certificate that another
 	// process has put into the storage, may go unnoticed.
 	acmeInterval = time.Minute
+	// acmeRest is how long it takes to notice that a certificate was revoked, or is
+	// to be renewed early.
+	acmeRest = 10 * time.Minute
+	// acmeAgain lies between two certificates for one name, if they live for longer.
+	acmeAgain = time.Hour
 	// acmeTimeout bounds an order's waiting for the authority.
 	acmeTimeout = 5 * time.Minute
 	// acmeRoundTimeout bounds all that belongs to one attempt.
@@ -95,7 +107,8 @@ func NewACME(cfg ACMEConfig, env ACMEEnvironment) (*ACME, error) {
 	if env.Storage == nil || env.Challenges == nil {
 		return nil, errors.New("ACME settings: storage and challenges are missing")
 	}
-	a := &ACME{cfg: cfg, env: env, every: acmeInterval, pause: acmePause}
+	a := &ACME{cfg: cfg, env: env}
+	a.pacing = pacing{every: acmeInterval, rest: acmeRest, again: acmeAgain, pause: acmePause}
 	a.patience, a.limit = closePatience, acmeRoundTimeout
 	names, err := canonicalNames(cfg.Names)
 	if err != nil {

@@ -296,8 +296,7 @@ func (a *authority) wish(t *testing.T, storage certmagic.Storage, change func(*A
 	if err != nil {
 		t.Fatal(err)
 	}
-	acme.every = 20 * time.Millisecond
-	acme.pause = func(int, bool) time.Duration { return 20 * time.Millisecond }
+	acme.pacing = pacing{every: 20 * time.Millisecond, pause: func(int, bool) time.Duration { return 20 * time.Millisecond }}
 	w.ACME = acme
 	return w
 }

@@ -39,10 +39,12 @@ type magic struct {
 
 // attempts is how far the steward has come.
 type attempts struct {
-	failed int       // in a row
-	next   time.Time // no order before
-	step   string    // what an order is doing
-	why    string    // what the last one failed of
+	failed  int       // in a row
+	next    time.Time // no order before
+	step    string    // what an order is doing
+	why     string    // what the last one failed of
+	asked   time.Time // the latest round that succeeded
+	ordered time.Time // the latest that brought another certificate
 }
 
 func newSteward(name string, a *ACME) *steward {
@@ -137,18 +139,36 @@ func (k *steward) run(ctx context.Context) {
 // look does what is due and returns how long to wait for the next look.
 func (k *steward) look(ctx context.Context) time.Duration {
 	at := k.progress()
-	if wait := time.Until(at.next); wait > 0 {
-		// Another process may have had more luck.
-		if stored, err := k.stored(ctx); err != nil || stored.due(k.acme.every) {
-			return min(wait, k.acme.every)
-		}
+	found, err := k.stored(ctx)
+	if wait := time.Until(at.next); wait > 0 && (err != nil || found.due(k.acme.every)) {
+		return min(wait, k.acme.every) // another process may have more luck
 	}
-	err := k.round(ctx, at.failed)
+	if err == nil && k.shows(found.cert) && k.rests(at, found) {
+		return k.acme.every
+	}
+	err = k.round(ctx, at.failed)
 	if ctx.Err() != nil {
 		return 0
 	}
-	k.settle(err)
+	k.settle(ctx, found, err)
 	return min(k.acme.every, max(time.Until(k.progress().next), k.shortest()))
+}
+
+// rests reports whether it is too soon for another round. An authority that gives no
+// time for it would be asked about renewal at each look; one that recommends to have
+// renewed a certificate before it was issued would be given orders without end.
+func (k *steward) rests(at attempts, found stored) bool {
+	if !found.due(k.acme.every) {
+		return time.Since(at.asked) < k.acme.rest
+	}
+	leaf := found.cert.Leaf
+	return time.Since(at.ordered) < min(k.acme.again, leaf.NotAfter.Sub(leaf.NotBefore)/3)
+}
+
+// shows reports whether cert is what sessions are shown.
+func (k *steward) shows(cert *tls.Certificate) bool {
+	served := k.served.Load()
+	return served != nil && bytes.Equal(served.Certificate[0], cert.Certificate[0])
 }
 
 // unended says what still goes on after run was told to end; "": nothing.
@@ -202,8 +222,9 @@ func (k *steward) obtainNow(ctx context.Context) error {
 // serve shows cert to sessions to come. The same certificate with a newer OCSP
 // response is no news.
 func (k *steward) serve(cert *tls.Certificate) {
-	old := k.served.Swap(cert)
-	if old != nil && bytes.Equal(old.Certificate[0], cert.Certificate[0]) {
+	known := k.shows(cert)
+	k.served.Store(cert)
+	if known {
 		return
 	}
 	if err := outOfDate("the certificate in the storage", cert.Leaf, time.Now()); err != nil {
@@ -213,13 +234,22 @@ func (k *steward) serve(cert *tls.Certificate) {
 	k.observe(ACMEReplaced, "certificate served, valid until "+stamp(cert.Leaf.NotAfter))
 }
 
-// settle notes how a round has ended.
-func (k *steward) settle(err error) {
+// settle notes how a round has ended that began with a certificate in the storage,
+// or without.
+func (k *steward) settle(ctx context.Context, before stored, err error) {
 	if err != nil {
 		k.fail(err)
 		return
 	}
-	k.update(func(a *attempts) { *a = attempts{} })
+	now := time.Now()
+	after, err := k.stored(ctx)
+	another := err == nil && (before.cert == nil || !bytes.Equal(before.cert.Certificate[0], after.cert.Certificate[0]))
+	k.update(func(a *attempts) {
+		*a = attempts{asked: now, ordered: a.ordered}
+		if another {
+			a.ordered = now
+		}
+	})
 }
 
 func (k *steward) fail(err error) {

@@ -133,6 +133,27 @@ func TestEmailNeedsAName(t *testing.T) {
 	oneSentence(t, r, "needs a name", "--name")
 }
 
+// Hundreds of names that wait do not fill the log.
+func TestRemindersAreBounded(t *testing.T) {
+	var names []string
+	for i := range 100 {
+		names = append(names, fmt.Sprintf("%d.example.com", i))
+	}
+	acme, err := tlsterm.NewACME(tlsterm.ACMEConfig{
+		Names: names, Directory: "https://ca.example.com/directory", Address: ":80",
+	}, tlsterm.ACMEEnvironment{Storage: tlsterm.FileStorage(t.TempDir()), Challenges: &tlsterm.Challenges{}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	core, logged := observer.New(zapcore.WarnLevel)
+	o := orders{log: zap.New(core), running: []configs.Ordered{{Name: "main", ACME: acme}}}
+	o.look(time.Now())
+	lines := logged.All()
+	if len(lines) != maxReminders+1 || lines[maxReminders].ContextMap()["certificates"] != int64(80) {
+		t.Errorf("%d lines, the last %v", len(lines), lines[len(lines)-1].ContextMap())
+	}
+}
+
 // Every minute, and not more often, the log says what is being waited for.
 func TestWaitingIsRemindedOfEveryMinute(t *testing.T) {
 	acme, err := tlsterm.NewACME(tlsterm.ACMEConfig{

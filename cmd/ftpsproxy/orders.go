@@ -11,8 +11,13 @@ import (
 	"github.com/ftpsproxy/ftpsproxy/tlsterm"
 )
 
-// reminder is how often the log says what certificates are being waited for.
-const reminder = time.Minute
+const (
+	// reminder is how often the log says what certificates are being waited for.
+	reminder = time.Minute
+	// maxReminders bounds the lines each time: hundreds of names mostly wait for
+	// the same thing.
+	maxReminders = 20
+)
 
 // orders keeps the certificates of authorities going, from one configuration to
 // the next.
@@ -99,11 +104,18 @@ func (o *orders) look(now time.Time) {
 		return
 	}
 	o.reminded = now
+	waiting := 0
 	for _, a := range o.running {
 		for _, s := range a.ACME.Status(context.Background()) {
-			if s.Waiting != "" {
+			if s.Waiting == "" {
+				continue
+			}
+			if waiting++; waiting <= maxReminders {
 				o.log.Warn("waiting for a certificate", zap.String("certificate", a.Name), zap.String("name", s.Name), zap.String("state", s.Waiting))
 			}
 		}
+	}
+	if waiting > maxReminders {
+		o.log.Warn("waiting for more certificates", zap.Int("certificates", waiting-maxReminders))
 	}
 }
