@@ -110,3 +110,13 @@ func TestNextConfigurationSharesClientAuthorities(t *testing.T) {
 		t.Error("they are two")
 	}
 }
+
+// The list shows what has expired, and it is no reason to fail.
+func TestExpiredCertificateIsListed(t *testing.T) {
+	dir := write(t, map[string]string{"f.hcl": listenerText + upstreamText + filesBlock("a.pem", "a.key")})
+	pairUntil(t, dir, "a", time.Now().Add(-time.Hour))
+	states, diags := load(t, dir).CertificateStates(t.Context())
+	if diags.Len() > 0 || len(states) != 1 || states[0].Note != "expired" || !states[0].Expires.Before(time.Now()) {
+		t.Errorf("%+v\n%s", states, printed(t, diags))
+	}
+}

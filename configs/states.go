@@ -59,6 +59,12 @@ func (c Certificate) fileState() CertificateState {
 		return state
 	}
 	state.describe(cert.Leaf)
+	switch now := time.Now(); {
+	case now.After(cert.Leaf.NotAfter):
+		state.Note = "expired"
+	case now.Before(cert.Leaf.NotBefore):
+		state.Note = "not valid yet"
+	}
 	return state
 }
 

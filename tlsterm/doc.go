@@ -25,7 +25,8 @@
 // trust. source.go, files.go and selfsigned.go provide certificates. DESIGN.md
 // has the ladders of messages, the invariants and the decisions.
 //
-// Clients may be asked for certificates: clientcert.go and clientca.go.
+// Clients may be asked for certificates: clientcert.go, clientca.go and, for what
+// was revoked, revocations.go. validity.go warns of what is out of date.
 //
 // Certificates from an authority, by ACME (RFC 8555):
 //
@@ -36,7 +37,9 @@
 //	         FileStorage      Challenges  answers http-01 and tls-alpn-01;
 //	                                      dns01.go, rfc2136.go, … put records in zones
 //
-// Read acme.go, then steward.go.
+// Read acme.go, then steward.go. authority.go bounds what authorities send,
+// takeover.go hands listeners on, tidy.go looks after the storage, aliases.go follows
+// names to other zones.
 //
 // The package knows no FTP: it is told what a connection carries, not which
 // command opened it. It reads no configuration file and writes no log: ACME has

@@ -27,6 +27,7 @@ type orders struct {
 	running    []configs.Ordered
 	reminded   time.Time
 	closing    sync.WaitGroup
+	stopped    bool // nothing is ordered any more
 	opened     configs.Opened
 }
 
@@ -73,6 +74,10 @@ func (o *orders) prepare(ctx context.Context, built configs.Built) error {
 // addresses are shared.
 func (o *orders) follow(ctx context.Context, ordered []configs.Ordered) {
 	o.drop(o.running)
+	if o.stopped { // a reload while sessions drain
+		o.drop(ordered)
+		ordered = nil
+	}
 	o.running = ordered
 	for _, a := range ordered {
 		if err := a.ACME.Start(ctx); err != nil { // cannot be: it is prepared
@@ -90,7 +95,10 @@ func (o *orders) drop(ordered []configs.Ordered) {
 }
 
 // stop begins to end everything; certificates are still served.
-func (o *orders) stop() { o.follow(context.Background(), nil) }
+func (o *orders) stop() {
+	o.stopped = true
+	o.follow(context.Background(), nil)
+}
 
 // end returns when everything has ended.
 func (o *orders) end() {

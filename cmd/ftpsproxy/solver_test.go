@@ -16,6 +16,10 @@ import (
 	"github.com/letsencrypt/pebble/v2/db"
 	"github.com/letsencrypt/pebble/v2/va"
 	"github.com/letsencrypt/pebble/v2/wfe"
+	"go.uber.org/zap"
+
+	"github.com/ftpsproxy/ftpsproxy/configs"
+	"github.com/ftpsproxy/ftpsproxy/tlsterm"
 )
 
 // authority returns the directory of an authority that gets as far as asking for
@@ -74,4 +78,25 @@ func TestHungSolverDelaysNoSignal(t *testing.T) {
 	if r := p.wait(); r.status != 0 || strings.Count(r.stderr, "the program has been told to stop") != 2 {
 		t.Errorf("status %d\n%s", r.status, r.stderr)
 	}
+}
+
+// A reload while sessions drain orders nothing any more.
+func TestNothingIsOrderedWhileDraining(t *testing.T) {
+	acme, err := tlsterm.NewACME(tlsterm.ACMEConfig{
+		Names: []string{"ftp.localhost"}, Directory: "https://127.0.0.1:1/directory", Address: "127.0.0.1:0",
+	}, tlsterm.ACMEEnvironment{Storage: tlsterm.FileStorage(t.TempDir()), Challenges: &tlsterm.Challenges{}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	built := configs.Built{ACME: []configs.Ordered{{Name: "main", ACME: acme}}}
+	o := orders{log: zap.NewNop()}
+	o.stop()
+	if err := o.prepare(t.Context(), built); err != nil {
+		t.Fatal(err)
+	}
+	o.follow(t.Context(), built.ACME)
+	if len(o.running) != 0 {
+		t.Error("it goes on ordering")
+	}
+	o.end()
 }
