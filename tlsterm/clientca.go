@@ -14,6 +14,7 @@ import (
 type ClientAuthorities struct {
 	caFile, crlFile string
 	current         atomic.Pointer[trust]
+	refused         atomic.Pointer[refusal] // the latest
 }
 
 // trust is what the files held.
@@ -44,9 +45,22 @@ func NewClientAuthorities(caFile, crlFile string) (*ClientAuthorities, error) {
 func (c *ClientAuthorities) Reload() (changed bool, err error) {
 	old := c.current.Load()
 	now, err := marksOf(c.caFile, c.crlFile)
-	if err == nil && old != nil && old.marks.same(now) {
+	switch {
+	case err != nil || old == nil:
+	case old.marks.same(now):
 		return false, nil
+	default:
+		if err := c.refused.Load().stands(now); err != nil {
+			return false, err
+		}
 	}
+	changed, err = c.read(old, now)
+	c.refused.Store(&refusal{now, err})
+	return changed, err
+}
+
+// read takes the files that have the marks in place of the old.
+func (c *ClientAuthorities) read(old *trust, now marks) (changed bool, err error) {
 	// Names that lead nowhere get their sentence from readFile.
 	next := &trust{marks: now}
 	if next.caPEM, err = readFile("CA", c.caFile); err != nil {

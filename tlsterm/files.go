@@ -32,6 +32,7 @@ func Files(certFile, keyFile string) (Source, error) {
 type files struct {
 	certFile, keyFile string
 	pair              atomic.Pointer[pair]
+	refused           atomic.Pointer[refusal] // the latest
 }
 
 // A pair is what the files held.
@@ -50,9 +51,22 @@ func (f *files) Certificate(*tls.ClientHelloInfo) (*tls.Certificate, error) {
 func (f *files) Reload() (changed bool, err error) {
 	old := f.pair.Load()
 	now, err := marksOf(f.certFile, f.keyFile)
-	if err == nil && old != nil && old.marks.same(now) {
+	switch {
+	case err != nil || old == nil:
+	case old.marks.same(now):
 		return false, nil
+	default:
+		if err := f.refused.Load().stands(now); err != nil {
+			return false, err
+		}
 	}
+	changed, err = f.read(old, now)
+	f.refused.Store(&refusal{now, err})
+	return changed, err
+}
+
+// read takes the files that have the marks in place of the old.
+func (f *files) read(old *pair, now marks) (changed bool, err error) {
 	// Names that lead nowhere get their sentence from readFile.
 	certPEM, err := readFile("certificate", f.certFile)
 	if err != nil {

@@ -58,3 +58,22 @@ func (m marks) same(now marks) bool {
 	}
 	return true
 }
+
+// A refusal is what became of files that could not be used. It stands until they
+// change, so that a large one is not read again at every look; but not for long: with
+// time a certificate becomes valid, or the one in use expires.
+type refusal struct {
+	marks marks
+	err   error
+}
+
+// refusalAge is how long a refusal stands.
+const refusalAge = time.Minute
+
+// stands returns the error if the files are surely those that were refused.
+func (r *refusal) stands(now marks) error {
+	if r == nil || !r.marks.same(now) || now.taken.Sub(r.marks.taken) > refusalAge {
+		return nil
+	}
+	return r.err
+}

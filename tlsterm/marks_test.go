@@ -1,8 +1,11 @@
 package tlsterm
 
 import (
+	"crypto/tls"
+	"errors"
 	"os"
 	"path/filepath"
+	"sync/atomic"
 	"testing"
 	"time"
 )
@@ -73,4 +76,62 @@ func TestMarks(t *testing.T) {
 	if _, err := marksOf(file); err == nil {
 		t.Error("a file that is gone has marks")
 	}
+}
+
+// Files that were refused are not read again at every look, but they are when they
+// have changed, and after a while.
+func TestRefusalStands(t *testing.T) {
+	dir := t.TempDir()
+	certFile, keyFile := filepath.Join(dir, "cert.pem"), filepath.Join(dir, "key.pem")
+	good, other := newCert(t, "ftp.example.com"), newCert(t, "ftp.example.com")
+	writeFile(t, certFile, good.certPEM)
+	writeFile(t, keyFile, good.keyPEM)
+	src, err := Files(certFile, keyFile)
+	if err != nil {
+		t.Fatal(err)
+	}
+	ours := newIssuer(t, "Ours")
+	clients := authorities(t, ours.list(t, time.Hour), ours)
+	writeFile(t, certFile, other.certPEM)
+	writeFile(t, clients.crlFile, []byte("hello"))
+	for _, tt := range []struct {
+		source Reloader
+		last   *atomic.Pointer[refusal]
+		names  []string
+	}{
+		{src.(*files), &src.(*files).refused, []string{certFile, keyFile}},
+		{listed{clients}, &clients.refused, []string{clients.caFile, clients.crlFile}},
+	} {
+		if _, err := tt.source.Reload(); err == nil || !errors.Is(tt.last.Load().err, err) {
+			t.Fatalf("it is not refused, or that is not remembered: %v", err)
+		}
+		errLast := errors.New("as before")
+		tt.last.Store(&refusal{marksLater(t, tt.names...), errLast})
+		if _, err := tt.source.Reload(); !errors.Is(err, errLast) {
+			t.Errorf("the files are read again: %v", err)
+		}
+		aged := marksLater(t, tt.names...)
+		later := aged
+		later.taken = aged.taken.Add(2 * refusalAge)
+		if r := (&refusal{aged, errLast}); r.stands(later) != nil || r.stands(aged) == nil {
+			t.Error("it stands for ever, or not at all")
+		}
+		for _, name := range tt.names {
+			data, err := os.ReadFile(name)
+			if err != nil {
+				t.Fatal(err)
+			}
+			writeFile(t, name, append(data, '\n'))
+		}
+		if _, err := tt.source.Reload(); err == nil || errors.Is(err, errLast) {
+			t.Errorf("files that have changed are not read: %v", err)
+		}
+	}
+}
+
+// listed makes a source of what is none, for its Reload.
+type listed struct{ *ClientAuthorities }
+
+func (listed) Certificate(*tls.ClientHelloInfo) (*tls.Certificate, error) {
+	return nil, ErrNoCertificate
 }
