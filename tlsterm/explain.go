@@ -71,6 +71,11 @@ func (k *steward) explainProblem(p acme.Problem) string {
 // ourWords says what a type of problem means here.
 func (k *steward) ourWords(p acme.Problem) string {
 	challenge := k.acme.cfg.Challenge
+	// Types of §6.7 mean something of the challenge only where one was validated: an
+	// account can be unauthorized, too.
+	if _, validating := p.Resource.(acme.Authorization); !validating && (p.Type == acme.ProblemTypeUnauthorized || p.Type == acme.ProblemTypeConnection) {
+		return "the authority refuses"
+	}
 	switch p.Type {
 	case acme.ProblemTypeConnection, acme.ProblemTypeTLS:
 		if challenge == DNS01 {
