@@ -155,6 +155,7 @@ func cannot(at hcl.Range, summary string, err error) *hcl.Diagnostic {
 }
 
 func (b *builder) build() Built {
+	b.env.Opened.begin()
 	b.sources, b.diags = b.settings.openFiles(b.env.Opened)
 	b.dialers()
 	b.orders()

@@ -1,6 +1,8 @@
 package configs
 
 import (
+	"maps"
+
 	"github.com/ftpsproxy/ftpsproxy/tlsterm"
 )
 
@@ -13,15 +15,31 @@ import (
 type Opened struct {
 	certificates map[filePair]tlsterm.Source
 	authorities  map[filePair]*tlsterm.ClientAuthorities
+	used         map[filePair]bool // by the latest configuration
 }
 
 // A filePair is a certificate and its key, or authorities and their lists.
 type filePair struct{ first, second string }
 
+// begin turns to another configuration.
+func (o *Opened) begin() {
+	if o != nil {
+		o.used = map[filePair]bool{}
+	}
+}
+
+// Forget drops what the latest configuration does not use, once it is in force.
+func (o *Opened) Forget() {
+	unused := func(key filePair) bool { return !o.used[key] }
+	maps.DeleteFunc(o.certificates, func(key filePair, _ tlsterm.Source) bool { return unused(key) })
+	maps.DeleteFunc(o.authorities, func(key filePair, _ *tlsterm.ClientAuthorities) bool { return unused(key) })
+}
+
 // certificate opens the files, or reads them again. A nil o remembers nothing.
 func (o *Opened) certificate(files Files) (tlsterm.Source, error) {
 	key := filePair{files.Cert, files.Key}
 	if o != nil {
+		o.used[key] = true
 		if source, ok := o.certificates[key].(tlsterm.Reloader); ok {
 			_, err := source.Reload()
 			return source, err
@@ -41,6 +59,7 @@ func (o *Opened) certificate(files Files) (tlsterm.Source, error) {
 func (o *Opened) clients(c *ClientCertificates) (*tlsterm.ClientAuthorities, error) {
 	key := filePair{c.CA, c.CRL}
 	if o != nil {
+		o.used[key] = true
 		if authorities, ok := o.authorities[key]; ok {
 			_, err := authorities.Reload()
 			return authorities, err

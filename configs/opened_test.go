@@ -120,3 +120,30 @@ func TestExpiredCertificateIsListed(t *testing.T) {
 		t.Errorf("%+v\n%s", states, printed(t, diags))
 	}
 }
+
+// What no configuration uses any more is not kept; one that is refused takes nothing
+// away.
+func TestOpenedForgets(t *testing.T) {
+	dir := write(t, map[string]string{"f.hcl": listenerText + upstreamText + filesBlock("a.pem", "a.key")})
+	pair(t, dir, "a")
+	pair(t, dir, "b")
+	o := &Opened{}
+	build := func(cert, key string) Diagnostics {
+		dir := write(t, map[string]string{"f.hcl": listenerText + upstreamText + filesBlock(filepath.Join(dir, cert), filepath.Join(dir, key))})
+		_, diags := load(t, dir).Build(Environment{Opened: o})
+		return diags
+	}
+	build("a.pem", "a.key")
+	o.Forget()
+	if diags := build("b.pem", "a.key"); !diags.HasErrors() || len(o.certificates) != 1 {
+		t.Errorf("%d after a configuration that is refused", len(o.certificates))
+	}
+	build("b.pem", "b.key")
+	if len(o.certificates) != 2 {
+		t.Errorf("%d before the next is in force", len(o.certificates))
+	}
+	o.Forget()
+	if _, kept := o.certificates[filePair{filepath.Join(dir, "b.pem"), filepath.Join(dir, "b.key")}]; !kept || len(o.certificates) != 1 {
+		t.Errorf("%d are kept", len(o.certificates))
+	}
+}

@@ -74,6 +74,7 @@ func (o *orders) prepare(ctx context.Context, built configs.Built) error {
 // addresses are shared.
 func (o *orders) follow(ctx context.Context, ordered []configs.Ordered) {
 	o.drop(o.running)
+	o.opened.Forget()
 	if o.stopped { // a reload while sessions drain
 		o.drop(ordered)
 		ordered = nil
