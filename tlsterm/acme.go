@@ -91,7 +91,8 @@ const (
 	acmeAgain = time.Hour
 	// acmeTimeout bounds an order's waiting for the authority.
 	acmeTimeout = 5 * time.Minute
-	// acmeRoundTimeout bounds all that belongs to one attempt.
+	// acmeRoundTimeout bounds all that belongs to one attempt, besides waiting for
+	// its turn.
 	acmeRoundTimeout = 20 * time.Minute
 	// closePatience bounds Close. Whatever is given up ends sooner than that,
 	// records of challenges included, but for questions about revocation, which
@@ -109,12 +110,13 @@ func NewACME(cfg ACMEConfig, env ACMEEnvironment) (*ACME, error) {
 	}
 	a := &ACME{cfg: cfg, env: env}
 	a.pacing = pacing{every: acmeInterval, rest: acmeRest, again: acmeAgain, pause: acmePause}
-	a.patience, a.limit = closePatience, acmeRoundTimeout
 	names, err := canonicalNames(cfg.Names)
 	if err != nil {
 		return nil, fmt.Errorf("ACME settings: %w", err)
 	}
 	a.cfg.Names = names
+	// Of many names each waits for its turn: certmagic orders one a second.
+	a.patience, a.limit = closePatience, acmeRoundTimeout+2*time.Second*time.Duration(len(names))
 	var sources []Source
 	for _, name := range names {
 		k := newSteward(name, a)

@@ -70,6 +70,26 @@ func TestHangupKeepsTheChallengeThatWorks(t *testing.T) {
 	p.stop()
 }
 
+// One address or all of the machine: a reload is enough.
+func TestHangupMovesTheChallenge(t *testing.T) {
+	one := freeAddress(t)
+	all := strings.Replace(one, "127.0.0.1", "0.0.0.0", 1)
+	config := file(t, "f.hcl", acmeConfig(one))
+	p := start(t, "run", "--config", config)
+	p.address("ftp")
+	for _, address := range []string{all, strings.TrimPrefix(all, "0.0.0.0"), one} {
+		rewrite(t, config, acmeConfig(address))
+		p.signal(syscall.SIGHUP)
+		p.stderr.await(t, "configuration reloaded")
+		conn, err := net.Dial("tcp", strings.Replace(one, "127.0.0.1", "127.0.0.2", 1))
+		if err != nil {
+			t.Fatalf("nobody answers for %s: %v", address, err)
+		}
+		conn.Close()
+	}
+	p.stop()
+}
+
 // freeAddress is one at which nobody listens: below the ports that the kernel gives
 // away, and those of the other packages' tests.
 func freeAddress(t *testing.T) string {
