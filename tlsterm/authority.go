@@ -46,6 +46,7 @@ var errNoClient = errors.New("the HTTP client of certmagic is not where it was; 
 type authorityTransport struct {
 	next  *http.Transport
 	spent atomic.Int64 // in this round
+	most  int64        // of it
 }
 
 // newAuthorityTransport puts bounds to the client that the issuer has made for
@@ -62,7 +63,7 @@ func newAuthorityTransport(issuer *certmagic.ACMEIssuer) (*authorityTransport, e
 	}
 	transport.MaxResponseHeaderBytes = maxHeader
 	transport.IdleConnTimeout = requestTimeout // else one stays open between any two orders
-	bounded := &authorityTransport{next: transport}
+	bounded := &authorityTransport{next: transport, most: maxAnswers}
 	client.Transport, client.Timeout = bounded, requestTimeout
 	return bounded, nil
 }
@@ -85,7 +86,7 @@ func (t *authorityTransport) RoundTrip(r *http.Request) (*http.Response, error) 
 	if r.URL.Scheme != "https" {
 		return nil, answerError(fmt.Sprintf("the authority sends us to %s, which is no https URL", r.URL.Redacted()))
 	}
-	if t.spent.Add(answerCost) > maxAnswers {
+	if t.spent.Add(answerCost) > t.most {
 		return nil, answerError("the authority's answers do not come to an end")
 	}
 	response, err := t.next.RoundTrip(r)
@@ -111,7 +112,7 @@ func (b *boundedBody) Read(p []byte) (int, error) {
 	switch spent := b.transport.spent.Add(int64(n)); {
 	case b.left < 0:
 		return 0, answerError(fmt.Sprintf("%s sends an answer of more than %d bytes", b.host, maxAnswer))
-	case spent > maxAnswers:
+	case spent > b.transport.most:
 		return 0, answerError("the authority's answers do not come to an end")
 	}
 	return n, err
