@@ -57,9 +57,9 @@ func TestNoSpellingGetsRoundThePolicy(t *testing.T) {
 		for _, form := range []string{
 			"LIST %s", "LIST -la %s", "LIST -l -a %s", "NLST %s", "LIST -- %s", "LIST x %s", "MLSD -R %s", "MLST -a %s", "LIST -l %s -a",
 			"MDTM 20260101 %s", "MDTM 1aaaaaaaaaaaaa.b %s", "STAT %s", "STAT -l %s", "LIST -R %s",
-			"MLSD %s", "MDTM 20260101000000 %s", "MFMT 20260101000000 %s", "MFF modify=20260101000000; %s",
+			"MLSD %s", "MDTM 20260101000000 %s", "MDTM 2xxx\txxx %s", "MDTM 202601010000\tx %s", "MDTM 2xxxxxxxxxxxxx.x %s", "MFMT 20260101000000 %s", "MFF modify=20260101000000; %s",
 			"SITE CHMOD 777 %s", "site chmod 777 %s", "SITE  CHMOD  777 %s", "SITE \tCHMOD 777 %s", `SITE "CHMOD" 777 %s`,
-			"SITE UTIME 20260101000000 %s", "SITE UTIME %s 20260101000000 20260101000000 20260101000000 UTC", "SITE CHMOD -R 777 %s", "SITE CPTO %s",
+			"SITE UTIME 20260101000000 %s", "SITE UTIME %s 20260101000000 20260101000000 20260101000000 UTC", "SITE CHMOD -R 777 %s", "SITE CHMOD 7\tx %s", "MFMT 2\tx %s", "SITE CPTO %s",
 			"NLST -a x%s", "MLSD -a x%s", "NLST -- x%s", "MLSD - x%s", "NLST -la  x%s", "MLSD -R %s", "MLSD -l -a %s", "NLST -l -a x %s", "SITE CPFR %s", "XCRC %s", "XCRC %s 0 10", "HASH %s", "MD5 %s", "XSHA256 %s",
 			"MMD5 x,%s", "COMB x %s", "THMB JPG 1 1 %s", "RNFR %s", "RNTO %s", "STOU %s", "XMKD %s",
 		} {
@@ -80,7 +80,7 @@ func TestNoSpellingGetsRoundThePolicy(t *testing.T) {
 		"LIST -R", "LIST -laR", "LIST --recursive", "NLST -R /incoming", "LIST *", "STAT *", "STAT -R .",
 		"STOR a.exe", "STOR a.php", "STOR sub/a.exe", "STOR a.exe.", "STOR a.exe ", "STOR a.php::$DATA", "STOR a.php:x", "STOR ab.php:x:$DATA", "STOR a.ph>", "STOR a.<", "STOR sub/a.exe .", "STOR a.exe. .", "RNTO a.exe:$DATA", "MFMT 20260101000000 a.exe:x", `STOR "a.exe"`, `STOR sub\a.exe`,
 		"STOR a.ex?", "STOR a.[e]xe", "STOR a.{exe}", "STOR *", "APPE a.exe", "STOU a.exe", "RNTO a.exe", "MFMT 20260101000000 a.exe",
-		"MDTM 20260101000000 a.exe", "SITE CHMOD 755 a.exe", `SITE CHMOD 755 "a.exe"`, "SITE UTIME a.exe 20260101000000 20260101000000 20260101000000 UTC",
+		"MDTM 20260101000000 a.exe", "MDTM 20260101 a.exe", "MDTM 2xxxxxxx a.exe", "SITE CHMOD 755 a.exe", `SITE CHMOD 755 "a.exe"`, "SITE UTIME a.exe 20260101000000 20260101000000 20260101000000 UTC",
 		"RNFR /incoming", "RNFR .", "RNFR ../incoming", "RNFR secret/a", "RMD x", "RMDA x", "XRMD x",
 		"SITE EXEC ls", "SITE", "SITE FROB x", "site", "SITE RMDIR x", "SITE MKDIR x", "FROB", "FROB x", "XFOO", "SMNT2 /", "AUTH2",
 	)

@@ -146,20 +146,35 @@ func (w *work) stat(v *vocabulary, b base) {
 // know under the same name: `MDTM 20260101000000 file`. To others that is the
 // question about a file of this name, so it may be either.
 func (w *work) mdtm(v *vocabulary, b base) {
+	name := b
 	word, rest := cutWord(w.argument)
-	if rest == "" || !mayBeTime(word) {
-		w.path(w.argument, b)
-		return
+	strict, end := rest != "" && isTime(word), looseTime(w.argument)
+	if strict || end > 0 {
+		w.form(v.subs[formMDTMSet])
 	}
-	w.form(v.subs[formMDTMSet])
-	w.behind(1, w.argument, b)
-	w.path(w.argument, b.with(odd(w.argument)))
+	if strict {
+		w.behind(1, w.argument, b)
+		name = b.with(odd(w.argument))
+	}
+	if end > 0 {
+		w.path(w.argument[end+1:], b)
+	}
+	w.path(w.argument, name)
 }
 
-// mayBeTime accepts what careless servers take for a time: to vsftpd 1aaaaaaa is one.
-func mayBeTime(word string) bool {
-	const day = 8
-	return len(word) >= day && word[0] >= '0' && word[0] <= '9'
+// looseTime returns where the blank stands behind what vsftpd takes for a time: it
+// looks at the first digit and at the length, so that "2xxxxxxx" is one. 0: there is
+// none.
+func looseTime(argument string) int {
+	end := strings.IndexByte(argument, ' ')
+	if end < 0 || argument[0] < '0' || argument[0] > '9' {
+		return 0
+	}
+	const day, second = len("20060102"), len("20060102150405")
+	if end == day || end == second || end > second && argument[second] == '.' {
+		return end
+	}
+	return 0
 }
 
 // isTime accepts what starts as RFC 3659 §2.3 has times: fractions and time
@@ -301,19 +316,33 @@ func recursion(s string, b base) base {
 	return b
 }
 
-// behind reads a path that n words stand in front of.
+// behind reads a path that n words stand in front of. To some servers a tab parts
+// words, to others it is part of one.
 func (w *work) behind(n int, argument string, b base) {
-	rest := argument
+	rest, ok := afterWords(n, argument, blanks)
+	if !ok { // too few words: whatever the server makes of it
+		rest = argument
+	}
+	w.path(rest, b)
+	if strings.ContainsAny(argument, blanks[1:]) {
+		if rest, ok := afterWords(n, argument, " "); ok {
+			w.path(rest, b)
+		}
+	}
+}
+
+// afterWords returns what stands behind the blank behind n words.
+func afterWords(n int, argument, blanks string) (rest string, ok bool) {
+	rest = argument
 	for range n {
 		trimmed := strings.TrimLeft(rest, blanks)
 		end := strings.IndexAny(trimmed, blanks)
-		if end < 0 { // too few words: whatever the server makes of it
-			w.path(argument, b)
-			return
+		if end < 0 {
+			return "", false
 		}
 		rest = trimmed[end+1:]
 	}
-	w.path(rest, b)
+	return rest, true
 }
 
 // ranged reads a path that one or two numbers may follow.

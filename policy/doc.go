@@ -56,7 +56,8 @@
 //     lists then what the client has named in some earlier command. Who needs it
 //     and has another server allows it by `arguments`, without `paths`.
 //   - Compare Unicode otherwise than byte by byte: "é" in one code point and in
-//     two are different names. What stands in the file is in normal form C, as HCL
+//     two are different names, and so is "é" in Latin-1, which a server may take
+//     after OPTS UTF8 OFF. What stands in the file is in normal form C, as HCL
 //     reads it; so are all texts in conditions, the client's included.
 //   - Judge AUTH, PBSZ, PROT, CCC and whatever else the proxy answers itself; see
 //     [Governs].

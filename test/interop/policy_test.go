@@ -112,6 +112,8 @@ func TestPolicyBeforeRealServers(t *testing.T) {
 				{"LIST -la ../finance", "550"},
 				{"STAT ../finance", "550"},
 				{"MDTM 20010101000000 ../finance/kept.csv", "550"},
+				{"MDTM 2xxxxxxx ../finance/kept.csv", "550"}, // a time to vsftpd
+				{"MDTM 20010101 ../finance/kept.csv", "550"},
 				{"SITE CHMOD 777 ../finance/kept.csv", "550"},
 				{"CWD ../finance", "250"},
 				{"STOR kept.csv", "550"},
