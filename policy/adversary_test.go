@@ -77,9 +77,10 @@ func TestNoSpellingGetsRoundThePolicy(t *testing.T) {
 	}
 	attempts = append(attempts,
 		"NLST -a", "MLSD -a", "NLST -", "MLSD -la ", "NLST -la\t", "MLSD -R", "MLSD -R ../..", "AVBL /finance", "DSIZ ../finance", "THMB JPG 1 1 secret/a",
+		"LIST -l/finance", "STAT --R/", "STAT -R--..", "STAT -l1-aUTC-a/fin*", "LIST -R-l..", "LIST -l../finance", "STAT -R/", "STAT -R..", "LIST x -a/finance", "LIST -a -l../finance", "LIST -l.. /incoming", "NLST -1/finance", "MLSD -a/finance", "STAT -a\t-l/",
 		"LIST -R", "LIST -laR", "LIST --recursive", "NLST -R /incoming", "LIST *", "STAT *", "STAT -R .",
 		"STOR a.exe", "STOR a.php", "STOR sub/a.exe", "STOR a.exe.", "STOR a.exe ", "STOR a.php::$DATA", "STOR a.php:x", "STOR ab.php:x:$DATA", "STOR a.ph>", "STOR a.<", "STOR sub/a.exe .", "STOR a.exe. .", "RNTO a.exe:$DATA", "MFMT 20260101000000 a.exe:x", `STOR "a.exe"`, `STOR sub\a.exe`,
-		"STOR a.ex?", "STOR a.[e]xe", "STOR a.{exe}", "STOR *", "APPE a.exe", "STOU a.exe", "RNTO a.exe", "MFMT 20260101000000 a.exe",
+		"STOR a.ex?", "STOR a.[e]xe", "STOR a.{exe}", "STOR *", "APPE a.exe", "STOU a.exe", "STOU /incoming", "STOU sub/..", "STOU ../incoming", "STOU sub/../../incoming/", "RNTO a.exe", "MFMT 20260101000000 a.exe",
 		"MDTM 20260101000000 a.exe", "MDTM 20260101 a.exe", "MDTM 2xxxxxxx a.exe", "SITE CHMOD 755 a.exe", `SITE CHMOD 755 "a.exe"`, "SITE UTIME a.exe 20260101000000 20260101000000 20260101000000 UTC",
 		"RNFR /incoming", "RNFR .", "RNFR ../incoming", "RNFR secret/a", "RMD x", "RMDA x", "XRMD x",
 		"SITE EXEC ls", "SITE", "SITE FROB x", "site", "SITE RMDIR x", "SITE MKDIR x", "FROB", "FROB x", "XFOO", "SMNT2 /", "AUTH2",

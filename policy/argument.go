@@ -91,7 +91,12 @@ func (w *work) registered(name, argument string, e entry, b base) {
 			w.unknown(b) // home, wherever that is, or nowhere
 		}
 	case "STOU":
-		w.place("", b) // the server may choose the name (RFC 959 §4.1.3)
+		// The server may choose the name (RFC 959 §4.1.3), or make it longer:
+		// pyftpdlib puts "/incoming.x7k2" beside /incoming.
+		w.place("", b)
+		if argument != "" {
+			w.path(argument+"/..", b)
+		}
 	case "NLST":
 		w.misread(argument, b)
 	case "MLSD", "MLST":
