@@ -178,6 +178,8 @@ func TestPolicyBeforePureFTPd(t *testing.T) {
 		{"NLST -a", "550"},
 		{"MLSD -a", "550"},
 		{"STAT ../fin*", "550"},
+		{"STAT -R../", "550"},
+		{"LIST -l/finance", "550"},
 		{"NOOP", "200"},
 	}
 	var lines []string
