@@ -24,7 +24,7 @@ func (s *Settings) check() hcl.Diagnostics {
 			continue
 		}
 		if _, err := c.ACME.open(); err != nil {
-			diags = append(diags, cannot(c.ACME.at.block, unorderable, err))
+			diags = append(diags, cannot(c.ACME.at.block, unorderable, err)...)
 		}
 	}
 	for _, l := range s.Listeners {
@@ -33,18 +33,18 @@ func (s *Settings) check() hcl.Diagnostics {
 		}
 		authorities, err := (*Opened)(nil).clients(l.Clients)
 		if err != nil {
-			diags = append(diags, cannot(l.Clients.at.block, unaskable, err))
+			diags = append(diags, cannot(l.Clients.at.block, unaskable, err)...)
 			continue
 		}
 		diags = append(diags, attention(l.Clients.at.block, authorities)...)
 	}
 	for _, u := range s.Upstreams {
-		shown := u.TLS.Certificate.Name
-		if u.flawed || shown != "" && sources[shown] == nil { // why not has been said
+		if u.flawed {
 			continue
 		}
-		if _, err := u.originator(sources); err != nil {
-			diags = append(diags, cannot(u.TLS.at, untrusted, err))
+		// Why a certificate is missing has been said.
+		if _, err := u.originator(sources); err != nil && !errors.Is(err, errCertificateMissing) {
+			diags = append(diags, cannot(u.TLS.at, untrusted, err)...)
 		}
 	}
 	return diags
@@ -77,7 +77,7 @@ func (b Built) Keep() Diagnostics {
 	var diags hcl.Diagnostics
 	for _, k := range b.selfSigned {
 		if err := k.source.Keep(); err != nil {
-			diags = append(diags, cannot(k.at, "Self-signed certificate cannot be kept", fmt.Errorf("%w; the folder is set by storage { dir = … }", err)))
+			diags = append(diags, cannot(k.at, "Self-signed certificate cannot be kept", fmt.Errorf("%w; the folder is set by storage { dir = … }", err))...)
 		}
 	}
 	return newDiagnostics(diags, b.sources)
@@ -147,11 +147,16 @@ type builder struct {
 }
 
 func (b *builder) fail(at hcl.Range, summary string, err error) {
-	b.diags = append(b.diags, cannot(at, summary, err))
+	b.diags = append(b.diags, cannot(at, summary, err)...)
 }
 
-func cannot(at hcl.Range, summary string, err error) *hcl.Diagnostic {
-	return problem(hcl.DiagError, at, mistake{summary, capital(err.Error()) + "."})
+// cannot says what is wrong with a block, each mistake by itself.
+func cannot(at hcl.Range, summary string, err error) hcl.Diagnostics {
+	var diags hcl.Diagnostics
+	for _, e := range each(err) {
+		diags = append(diags, problem(hcl.DiagError, at, mistake{summary, capital(e.Error()) + "."}))
+	}
+	return diags
 }
 
 func (b *builder) build() Built {
@@ -232,7 +237,7 @@ func (s *Settings) openFiles(o *Opened) (map[string]tlsterm.Source, hcl.Diagnost
 		}
 		source, err := o.certificate(*c.Files)
 		if err != nil {
-			diags = append(diags, cannot(c.at, "Certificate cannot be used", err))
+			diags = append(diags, cannot(c.at, "Certificate cannot be used", err)...)
 			continue
 		}
 		opened[c.Name] = source

@@ -116,7 +116,7 @@ func TestExpiredCertificateIsListed(t *testing.T) {
 	dir := write(t, map[string]string{"f.hcl": listenerText + upstreamText + filesBlock("a.pem", "a.key")})
 	pairUntil(t, dir, "a", time.Now().Add(-time.Hour))
 	states, diags := load(t, dir).CertificateStates(t.Context())
-	if diags.Len() > 0 || len(states) != 1 || states[0].Note != "expired" || !states[0].Expires.Before(time.Now()) {
+	if diags.Len() > 0 || len(states) != 1 || !strings.Contains(states[0].Note, "expired on") {
 		t.Errorf("%+v\n%s", states, printed(t, diags))
 	}
 }

@@ -151,12 +151,14 @@ func (u *Upstream) originator(certificates map[string]tlsterm.Source) (*tlsterm.
 	if name := u.TLS.Certificate.Name; name != "" {
 		source, ok := certificates[name]
 		if !ok {
-			return nil, fmt.Errorf("certificate %q is missing", name)
+			return nil, fmt.Errorf("%w: %q", errCertificateMissing, name)
 		}
 		c.Certificate = source
 	}
 	return tlsterm.NewOriginator(c)
 }
+
+var errCertificateMissing = errors.New("the certificate is missing")
 
 // serverName is the host that the upstream's certificate is verified against. A
 // zone says which of our links leads to an address, and stands in no

@@ -166,6 +166,8 @@ func (s *session) mustWait(l *line) bool {
 		return true
 	case isBarrier(verb):
 		return !s.queue.idle() || s.running()
+	case logsIn(verb):
+		return s.queue.answersPassword()
 	case opensLeg(verb), verb == "REST": // an ABOR that goes ahead must not part REST from its transfer
 		return s.running()
 	case movesFile(verb):
@@ -173,6 +175,10 @@ func (s *session) mustWait(l *line) bool {
 	}
 	return false
 }
+
+// logsIn lists the commands of a login. None follows a password before its reply:
+// failed ones are counted, and pipelined guesses would all reach the upstream.
+func logsIn(verb string) bool { return verb == "USER" || verb == "PASS" || verb == "ACCT" }
 
 // isBarrier lists the commands that change what all others mean. They wait
 // until everything before them has been answered; a running transfer finishes

@@ -87,6 +87,9 @@ func (s *session) onLogin(ctx context.Context, l *line) error {
 	case s.needsTLS():
 		s.answer(replyUseTLS)
 		return nil
+	case l.command.Verb == "USER" && s.isElsewhere():
+		s.answer(replyElsewhere)
+		return nil
 	case l.command.Verb == "USER":
 		return s.onUSER(ctx, l)
 	case s.upstream.control == nil:

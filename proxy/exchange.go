@@ -265,6 +265,13 @@ func (q exchanges) aborting() bool {
 	return false
 }
 
+// answersPassword tells that the reply to a password is outstanding.
+func (q exchanges) answersPassword() bool {
+	return slices.ContainsFunc(q, func(e *exchange) bool {
+		return e.awaits() && (e.command.Verb == "PASS" || e.command.Verb == "ACCT")
+	})
+}
+
 // busy tells that a transfer is with the upstream, and a command behind it has no
 // reply yet. Another would wait there just as long, or have no reply of its own:
 // Pure-FTPd refuses all that it reads together with one 500.

@@ -18,6 +18,7 @@ var (
 	replyCleared     = ftpparse.NewReply(503, "Not after CCC: data connections keep their protection.")
 	replyCertificate = ftpparse.NewReply(530, "The client certificate does not allow this login.")
 	replyCertified   = ftpparse.NewReply(232, "User logged in, authorized by certificate.")
+	replyElsewhere   = ftpparse.NewReply(504, "HOST differs from the name in the TLS handshake.")
 	replyNoUser      = ftpparse.NewReply(503, "USER comes first.")
 	replyNoOpening   = ftpparse.NewReply(425, "Use PASV, EPSV, PORT or EPRT first.")
 	replyOpening     = ftpparse.NewReply(150, "Opening data connection.")

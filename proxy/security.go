@@ -146,7 +146,6 @@ func (s *session) onAUTH(ctx context.Context, c ftpparse.Command) error {
 	if err := s.secure(ctx); err != nil {
 		return err
 	}
-	s.account.host = s.hostAfterTLS()
 	s.reenlist() // the host may be another: SNI has named one
 	s.security.restart(TLSExplicit)
 	if mechanism == ftpparse.MechanismSSL {
@@ -163,16 +162,6 @@ func (s *session) certificates() *tlsterm.Terminator {
 		return t
 	}
 	return s.listener.TLS.Terminator
-}
-
-// hostAfterTLS keeps HOST unless SNI contradicts it (RFC 7151 §3.1).
-func (s *session) hostAfterTLS() string {
-	sni := s.client.sni()
-	if sni != "" && s.account.host != "" && sni != s.account.host {
-		s.log.Info("HOST and SNI differ: HOST is forgotten")
-		return ""
-	}
-	return s.account.host
 }
 
 // onPBSZ answers PBSZ; TLS has only one size (RFC 4217 §8).
@@ -258,7 +247,7 @@ func (s *session) onHOST(c ftpparse.Command) {
 	case s.phase != phaseOpen:
 		s.answer(ftpparse.NewReply(503, "HOST comes before USER."))
 	case s.client.sni() != "" && s.client.sni() != host:
-		s.answer(ftpparse.NewReply(504, "HOST differs from the name in the TLS handshake."))
+		s.answer(replyElsewhere)
 	case s.listener.TLS.Terminator != nil && !s.certificates().Covers(host):
 		s.answer(ftpparse.NewReply(504, "No such host here."))
 	default:
@@ -266,6 +255,12 @@ func (s *session) onHOST(c ftpparse.Command) {
 		s.reenlist()
 		s.answer(ftpparse.NewReply(220, "Host accepted."))
 	}
+}
+
+// isElsewhere tells that HOST, given before AUTH, is not the name of the TLS
+// handshake, which it must be (RFC 7151 §3.2). Another HOST may mend it.
+func (s *session) isElsewhere() bool {
+	return s.account.host != "" && s.client.sni() != "" && s.account.host != s.client.sni()
 }
 
 // private tells whether the next transfer's client leg is under TLS.

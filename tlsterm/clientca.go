@@ -2,6 +2,7 @@ package tlsterm
 
 import (
 	"bytes"
+	"errors"
 	"crypto/x509"
 	"fmt"
 	"sync/atomic"
@@ -63,13 +64,14 @@ func (c *ClientAuthorities) Reload() (changed bool, err error) {
 func (c *ClientAuthorities) read(old *trust, now marks) (changed bool, err error) {
 	// Names that lead nowhere get their sentence from readFile.
 	next := &trust{marks: now}
-	if next.caPEM, err = readFile("CA", c.caFile); err != nil {
-		return false, err
-	}
+	next.caPEM, err = readFile("CA", c.caFile)
 	if c.crlFile != "" {
-		if next.crl, err = readFile("revocation list", c.crlFile); err != nil {
-			return false, err
-		}
+		var crlErr error
+		next.crl, crlErr = readFile("revocation list", c.crlFile)
+		err = errors.Join(err, crlErr)
+	}
+	if err != nil {
+		return false, err
 	}
 	if old != nil && bytes.Equal(old.caPEM, next.caPEM) && bytes.Equal(old.crl, next.crl) {
 		next.pool, next.lists = old.pool, old.lists

@@ -69,12 +69,9 @@ func (f *files) Reload() (changed bool, err error) {
 func (f *files) read(old *pair, now marks) (changed bool, err error) {
 	// Names that lead nowhere get their sentence from readFile.
 	certPEM, err := readFile("certificate", f.certFile)
-	if err != nil {
-		return false, err
-	}
-	keyPEM, err := readFile("key", f.keyFile)
-	if err != nil {
-		return false, err
+	keyPEM, keyErr := readFile("key", f.keyFile)
+	if err != nil || keyErr != nil {
+		return false, errors.Join(err, keyErr)
 	}
 	if old != nil && bytes.Equal(old.certPEM, certPEM) && bytes.Equal(old.keyPEM, keyPEM) {
 		f.pair.Store(&pair{marks: now, certPEM: certPEM, keyPEM: keyPEM, cert: old.cert})

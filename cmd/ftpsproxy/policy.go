@@ -21,6 +21,9 @@ func policyCommand() *cobra.Command {
 		Use:   "policy {test | explain}",
 		Short: "Try policies out",
 		Args:  cobra.NoArgs,
+		RunE: func(c *cobra.Command, _ []string) error {
+			return fmt.Errorf("%s needs a command: test or explain", c.Name())
+		},
 	}
 	c.AddCommand(policyTestCommand(), policyExplainCommand())
 	return c

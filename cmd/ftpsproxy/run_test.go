@@ -162,6 +162,8 @@ func TestWrongFlagsAreOneSentence(t *testing.T) {
 		"bad upstream":        {"run", "--to", "10.0.0.5"},
 		"unknown flag":        {"run", "--conf", "f.hcl"},
 		"unknown command":     {"serve"},
+		"unknown subcommand":  {"policy", "tset"},
+		"no subcommand":       {"policy"},
 		"stray argument":      {"version", "now"},
 		"check without file":  {"check"},
 	} {

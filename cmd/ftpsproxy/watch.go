@@ -1,6 +1,7 @@
 package main
 
 import (
+	"strings"
 	"time"
 
 	"go.uber.org/zap"
@@ -13,8 +14,8 @@ import (
 type watcher struct {
 	log     *zap.Logger
 	watched []configs.Watched
-	// failures counts, by name, looks in a row that found something unusable.
-	failures map[string]int
+	// failures are, by name, what the latest looks have found unusable.
+	failures map[string]failure
 	// warnings are the latest, by name, also across configurations.
 	warnings map[string]warning
 }
@@ -23,6 +24,13 @@ type watcher struct {
 type warning struct {
 	text string
 	at   time.Time
+}
+
+// A failure is what looks in a row have found.
+type failure struct {
+	text  string
+	looks int
+	told  time.Time // zero: not yet
 }
 
 // warnAgain is how often the same warning is repeated.
@@ -39,7 +47,7 @@ func (w *watcher) look(now time.Time) {
 		changed, err := c.Source.Reload()
 		switch {
 		case err != nil:
-			w.complain(c, err)
+			w.complain(c, oneLine(err), now)
 			continue
 		case changed:
 			w.log.Info(c.What+" replaced", zap.String("certificate", c.Name))
@@ -63,13 +71,22 @@ func (w *watcher) warn(c configs.Watched, now time.Time) {
 }
 
 // complain waits for the second look: between the writing of a certificate and
-// of its key the two do not match. It does not repeat itself.
-func (w *watcher) complain(c configs.Watched, err error) {
+// of its key the two do not match. It repeats itself once a day.
+func (w *watcher) complain(c configs.Watched, text string, now time.Time) {
 	if w.failures == nil {
-		w.failures = map[string]int{}
+		w.failures = map[string]failure{}
 	}
-	w.failures[c.What+c.Name]++
-	if w.failures[c.What+c.Name] == 2 {
-		w.log.Warn(c.What+" not replaced", zap.String("certificate", c.Name), zap.Error(err))
+	key := c.What + c.Name
+	f := w.failures[key]
+	if f.text != text {
+		f = failure{text: text}
 	}
+	if f.looks++; f.looks > 1 && now.Sub(f.told) >= warnAgain {
+		f.told = now
+		w.log.Warn(c.What+" not replaced", zap.String("certificate", c.Name), zap.String("error", text))
+	}
+	w.failures[key] = f
 }
+
+// oneLine joins the lines of several mistakes.
+func oneLine(err error) string { return strings.ReplaceAll(err.Error(), "\n", "; ") }

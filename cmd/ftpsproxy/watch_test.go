@@ -137,3 +137,30 @@ func TestExpiringCertificateIsShownAndWarnedOf(t *testing.T) {
 	}
 	p.stop()
 }
+
+// What is wrong with a certificate is said when it has been found twice, again when
+// something else is wrong, and after a day.
+func TestRefusalsAreToldOnceEach(t *testing.T) {
+	core, logged := observer.New(zapcore.WarnLevel)
+	w := watcher{log: zap.New(core)}
+	c := configs.Watched{What: "certificate", Name: "main"}
+	now := time.Now()
+	for _, look := range []struct {
+		text  string
+		after time.Duration
+		told  int
+	}{
+		{"mismatch", 0, 0},
+		{"mismatch", time.Second, 1},
+		{"mismatch", 2 * time.Second, 1},
+		{"expired", 3 * time.Second, 1},
+		{"expired", 4 * time.Second, 2},
+		{"expired", time.Hour, 2},
+		{"expired", 25 * time.Hour, 3},
+	} {
+		w.complain(c, look.text, now.Add(look.after))
+		if n := logged.Len(); n != look.told {
+			t.Fatalf("%s after %s: told %d times, want %d", look.text, look.after, n, look.told)
+		}
+	}
+}

@@ -3,7 +3,7 @@ listener "ftp" {
   upstream    = "legacy"
   certificate = ["main", "other"]
   tls {
-    client_certificates { ca = "no-such-ca.pem" }
+    client_certificates { ca = "no-such-ca.pem", crl = "no-such-list.pem" }
   }
 }
 upstream "legacy" {
@@ -11,6 +11,7 @@ upstream "legacy" {
   tls {
     mode = "explicit"
     ca   = "no-such-roots.pem"
+    certificate = "main"
   }
 }
 certificate "main" {
