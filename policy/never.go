@@ -19,12 +19,16 @@ func (d *decoder) neverMatching(drafts []*draft) {
 	c := coverage{budget: maxComparisons}
 	for j := range d.policy.rules {
 		r := &d.policy.rules[j]
-		why := d.impossible(r)
+		why, when := d.impossible(r), "can never match"
 		if why == "" {
+			c.elsewhere = false
 			why = d.shadowed(&c, j)
 		}
+		if c.elsewhere {
+			when = "can match only where it is not known which place is meant"
+		}
 		if why != "" {
-			d.warnf(drafts[j].at, "Rule without effect", "The rule %q can never match: %s", r.name, why)
+			d.warnf(drafts[j].at, "Rule without effect", "The rule %q %s: %s", r.name, when, why)
 		}
 	}
 }
@@ -72,7 +76,11 @@ func (d *decoder) shadowed(c *coverage, j int) string {
 
 // coverage compares matchers until its budget is used up; then nothing covers
 // anything any more.
-type coverage struct{ budget int }
+type coverage struct {
+	budget int
+	// elsewhere: a rule covers another but for places that are not known.
+	elsewhere bool
+}
 
 // covers tells whether the earlier rule matches whatever the later one does,
 // apart from the commands. It may miss that, and never claims it wrongly.
@@ -80,16 +88,22 @@ func (c *coverage) covers(earlier, later *rule) bool {
 	if earlier.when != nil || earlier.never {
 		return false
 	}
-	// Where the place is unknown, an allowing rule steps back and another does
-	// not.
-	if earlier.paths.given && earlier.action == Allow && later.action != Allow {
-		return false
-	}
-	return coversList(c, &earlier.who.users, &later.who.users, coversGlob) &&
-		coversList(c, &earlier.who.hosts, &later.who.hosts, coversGlob) &&
+	covers := (anybody(earlier.who.users) || coversList(c, &earlier.who.users, &later.who.users, coversGlob)) &&
+		(anybody(earlier.who.hosts) || coversList(c, &earlier.who.hosts, &later.who.hosts, coversGlob)) &&
 		coversList(c, &earlier.who.from, &later.who.from, coversNetwork) &&
 		coversList(c, &earlier.paths, &later.paths, coversPath) &&
 		coversList(c, &earlier.arguments, &later.arguments, equalText)
+	// Where the place is unknown, an allowing rule steps back and another does
+	// not.
+	if covers && earlier.paths.given && earlier.action == Allow && later.action != Allow {
+		c.elsewhere = true
+	}
+	return covers
+}
+
+// anybody tells that a list of names matches every name.
+func anybody(names list[*glob]) bool {
+	return slices.ContainsFunc(names.elements, func(g *glob) bool { return g.source == everything })
 }
 
 func coversList[T any](c *coverage, earlier, later *list[T], covers func(a, b T) bool) bool {

@@ -51,6 +51,15 @@ policy "p" {
     users    = []
     action   = "deny"
   }
+  rule "everybody, spelled out" {
+    commands = ["SMNT"]
+    users    = ["*"]
+    action   = "deny"
+  }
+  rule "too late for anybody" {
+    commands = ["SMNT"]
+    action   = "allow"
+  }
   rule "in one place" {
     commands = ["APPE"]
     paths    = ["/appendix/**"]
