@@ -21,7 +21,7 @@ func (s *Server) startProFTPD(t testing.TB) {
 	if s.asRoot() {
 		confine = "DefaultRoot ~" // chroot, which only root may
 	}
-	config := s.write(t, "proftpd.conf", fmt.Sprintf(`ModulePath %s
+	config := s.write(t, "proftpd.conf", fmt.Sprintf(`ModulePath %q
 ServerName "FTP"
 ServerType standalone
 DefaultAddress %s
@@ -32,15 +32,15 @@ Group %s
 %s
 ControlsEngine off
 AuthOrder mod_auth_file.c
-AuthUserFile %s
+AuthUserFile %q
 RequireValidShell off
 UseReverseDNS off
 DelayEngine off
 MaxInstances none
-PidFile %s
-ScoreboardFile %s
-SystemLog %s
-TransferLog %s
+PidFile %q
+ScoreboardFile %q
+SystemLog %q
+TransferLog %q
 WtmpLog off
 AllowOverwrite on
 AllowStoreRestart on
@@ -78,12 +78,12 @@ func (s *Server) proftpdTLS() string {
 TLSEngine on
 TLSRequired %s
 TLSProtocol %s
-TLSECCertificateFile %s
-TLSECCertificateKeyFile %s
+TLSECCertificateFile %q
+TLSECCertificateKeyFile %q
 TLSSessionTickets %s
 TLSVerifyClient off
 TLSRenegotiate none
-TLSLog %s
+TLSLog %q
 %s
 `, required, versions, s.TLS.Cert, s.TLS.Key, on(!s.TLS.NoTickets), s.file("tlslog"), options)
 }
