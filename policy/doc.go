@@ -49,9 +49,10 @@
 //     that lets plain names pass alone.
 //   - Ask on which system the server runs. Backslashes separate names, or stand for
 //     the character behind them, or are characters of a name: a path that holds one
-//     is all of these, so a rule that allows it must allow each. A drive ("C:"), the
-//     name of another machine and a data set of z/OS in single quotes are places
-//     that nobody knows; no rule with paths allows them, and each that denies does.
+//     is all of these, so a rule that allows it must allow each. "C:\a" is /a and
+//     /C:/a. The name of another machine and a data set of z/OS in single quotes are
+//     places that nobody knows; no rule with paths allows them, and each that denies
+//     does.
 //   - Allow NLST and MLSD with an option and no path where paths count: Pure-FTPd
 //     lists then what the client has named in some earlier command. Who needs it
 //     and has another server allows it by `arguments`, without `paths`.

@@ -67,7 +67,7 @@ func (w *work) path(argument string, b base) {
 	}
 	if inner, _, ok := unquote(trimmed); ok {
 		w.spelling(inner, b)
-		if strings.HasPrefix(trimmed, "'") && strings.HasSuffix(trimmed, "'") {
+		if strings.HasPrefix(trimmed, "'") && strings.HasSuffix(trimmed, "'") && strings.IndexByte(inner, '/') < 0 {
 			w.unknown(b)
 		}
 	}
@@ -129,6 +129,9 @@ func (w *work) spelling(s string, b base) {
 		w.unknown(b)
 	}
 	if needsWindows(s) {
+		if hasDrive(s) { // whether "C:" is the root or below it, only the server knows
+			w.place("/"+strings.ReplaceAll(s, `\`, "/"), b)
+		}
 		if plain, ok := windows(s); ok {
 			w.place(plain, b)
 			w.shell(plain, b)
@@ -308,12 +311,15 @@ func hasDrive(s string) bool {
 // windows returns the path as Windows reads it: backslashes separate, blanks and
 // dots at the end of a name do not count, and behind a colon a name says which of the
 // file's streams is meant ("a.exe::$DATA", "dir:$I30:$INDEX_ALLOCATION"). Not ok are
-// names like "...", which were once places, those of other machines and of devices
-// (two slashes, not both forward), and drives: only the server knows where its root
-// is. "/C:/a", as servers spell it that show their drives, is a path like others.
+// names like "...", which were once places, and those of other machines and of devices:
+// two slashes, not both forward. "/C:/a", as servers spell it that show their drives,
+// is a path like others.
 func windows(s string) (string, bool) {
-	if len(s) > 1 && strings.Trim(s[:2], `/\`) == "" && s[:2] != "//" || hasDrive(s) {
+	if len(s) > 1 && strings.Trim(s[:2], `/\`) == "" && s[:2] != "//" {
 		return "", false
+	}
+	if hasDrive(s) {
+		s = s[2:]
 	}
 	components := strings.Split(strings.ReplaceAll(s, `\`, "/"), "/")
 	for i, c := range components {
