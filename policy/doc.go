@@ -63,5 +63,9 @@
 //   - Judge AUTH, PBSZ, PROT, CCC and whatever else the proxy answers itself; see
 //     [Governs].
 //   - Count: the numbers of sessions, bytes and commands that limits bound are
-//     the proxy's. What shares an account with whom, [Limit] says.
+//     the proxy's. What shares an account with whom, [Limit] says. A line takes
+//     its turn by commands_per_second whatever becomes of it: denied, unknown,
+//     malformed, too long, empty, before the login, AUTH and the like. QUIT does
+//     not, nor ABOR during a transfer, unless the policy denies it: each ends
+//     something, and there is nothing to be had by repeating it.
 package policy
