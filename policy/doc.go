@@ -26,9 +26,9 @@
 //
 // Reading order: request.go and decision.go are what callers see; decide.go and
 // rule.go how it is decided, index.go, narrow.go and literals.go how the rules are
-// found that may match; argument.go which part of an argument is a path, target.go which
-// places a path may mean, path.go how it is cleaned; glob.go, braces.go and
-// pathglob.go the patterns; verbs.go and groups.go the commands' names;
+// found that may match; argument.go and listing.go which part of an argument is a
+// path, target.go which places a path may mean, path.go how it is cleaned; glob.go,
+// braces.go and pathglob.go the patterns; verbs.go and groups.go the commands' names;
 // expression.go, facts.go and functions.go what stands behind `when`.
 // limit.go, reply.go, session.go, explain.go and test.go are what else a policy
 // can be asked. The compiler is compile.go, draft.go, when.go and testfacts.go

@@ -10,25 +10,6 @@ import (
 	"github.com/ftpsproxy/ftpsproxy/policy"
 )
 
-func TestNeedsDirectory(t *testing.T) {
-	for rule, want := range map[string]bool{
-		"": false,
-		"rule \"r\" {\n commands = [\"@read\"]\n action = \"allow\"\n}":                             false,
-		"rule \"r\" {\n paths = [\"/a\"]\n action = \"allow\"\n}":                                   true,
-		"rule \"r\" {\n paths = [\"/a\"]\n action = \"deny\"\n}":                                    true,
-		"rule \"r\" {\n paths = [\"/a\"]\n users = [\"other\"]\n action = \"allow\"\n}":             false,
-		"rule \"r\" {\n paths = [\"/a\"]\n when = false\n action = \"allow\"\n}":                    false,
-		"rule \"r\" {\n when = command.path == \"/a\"\n action = \"allow\"\n}":                      true,
-		"rule \"r\" {\n when = command.path_from == \"/a\"\n action = \"allow\"\n}":                 true,
-		"rule \"r\" {\n when = command.verb == \"RETR\"\n action = \"allow\"\n}":                    false,
-		"rule \"r\" {\n when = length(keys(command)) > 3\n users = [\"*\"]\n action = \"allow\"\n}": true,
-	} {
-		if got := compile(t, rule).NeedsDirectory(policy.Request{User: "partner-7"}); got != want {
-			t.Errorf("%s: %t", rule, got)
-		}
-	}
-}
-
 func TestLimits(t *testing.T) {
 	p := compile(t, `
 limit "everybody" {
