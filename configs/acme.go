@@ -3,10 +3,12 @@ package configs
 import (
 	"errors"
 	"fmt"
+	"net/mail"
 	"net/url"
 	"os"
 	"path/filepath"
 	"strings"
+	"unicode"
 
 	"github.com/hashicorp/hcl/v2"
 	"github.com/zclconf/go-cty/cty"
@@ -73,7 +75,7 @@ func (d *decoder) acmeSpec(c *ACME) spec {
 	return spec{
 		settings: []setting{
 			{name: "names", required: true, read: list(&c.Names, "ftp.example.com", certificateName)},
-			{name: "email", read: unlessEmpty(text(&c.Email, "ops@example.com", sameText))},
+			{name: "email", read: unlessEmpty(text(&c.Email, "ops@example.com", mailbox))},
 			{name: "ca", read: located(&c.at.ca, text(&c.CA, "letsencrypt", authority))},
 			{name: "ca_root", read: unlessEmpty(d.path(&c.Root))},
 			{name: "challenge", read: oneOf(
@@ -83,7 +85,7 @@ func (d *decoder) acmeSpec(c *ACME) spec {
 				choice[tlsterm.Challenge]{"dns-01", tlsterm.DNS01},
 			)},
 			{name: "address", read: located(&c.at.address, unlessEmpty(text(&c.Address, ":80", listenAddress)))},
-			{name: "profile", read: text(&c.Profile, "shortlived", sameText)},
+			{name: "profile", read: text(&c.Profile, "shortlived", printable)},
 		},
 		blocks: []nested{
 			{kind: "eab", read: func(b *hcl.Block) {
@@ -99,6 +101,31 @@ func (d *decoder) acmeSpec(c *ACME) spec {
 }
 
 func sameText(s string) (string, error) { return s, nil }
+
+// printable reads text that goes into a line of a protocol.
+func printable(s string) (string, error) {
+	if strings.ContainsFunc(s, unicode.IsControl) {
+		return "", fmt.Errorf("%q has control characters", s)
+	}
+	return s, nil
+}
+
+// mailbox reads one address, without a name beside it.
+func mailbox(s string) (string, error) {
+	if a, err := mail.ParseAddress(s); err != nil || a.Address != s {
+		return "", fmt.Errorf("%q is not an e-mail address such as \"ops@example.com\"", s)
+	}
+	return s, nil
+}
+
+// domain reads a name of the DNS, which may end in a dot; labels may have an
+// underscore.
+func domain(s string) (string, error) {
+	if host := strings.ReplaceAll(strings.TrimSuffix(s, "."), "_", "x"); !isHost(host) {
+		return "", fmt.Errorf("%q is not a name of the DNS such as \"example.com.\"", s)
+	}
+	return s, nil
+}
 
 // certificateName reads a host name, an IP address or a wildcard.
 func certificateName(s string) (string, error) {
@@ -127,7 +154,7 @@ func authority(s string) (string, error) {
 
 func eabSpec(e *tlsterm.EAB) spec {
 	return spec{settings: []setting{
-		{name: "key_id", required: true, read: text(&e.KeyID, "kid-1", sameText)},
+		{name: "key_id", required: true, read: text(&e.KeyID, "kid-1", printable)},
 		{name: "mac_key", required: true, secret: true, read: secret(&e.MACKey, oneLineSecret)},
 	}}
 }
@@ -157,8 +184,8 @@ func execSpec(command *[]string) spec {
 func rfc2136Spec(r *tlsterm.RFC2136) spec {
 	return spec{settings: []setting{
 		{name: "server", required: true, read: text(&r.Server, "ns1.example.com:53", nameServer)},
-		{name: "zone", required: true, read: text(&r.Zone, "example.com.", sameText)},
-		{name: "key_name", read: text(&r.KeyName, "acme", sameText)},
+		{name: "zone", required: true, read: text(&r.Zone, "example.com.", domain)},
+		{name: "key_name", read: text(&r.KeyName, "acme.example.com.", domain)},
 		{name: "key_algorithm", read: text(&r.KeyAlgorithm, "hmac-sha256", sameText)},
 		{name: "key", secret: true, read: secret(&r.Key, oneLineSecret)},
 	}}
@@ -167,7 +194,7 @@ func rfc2136Spec(r *tlsterm.RFC2136) spec {
 func webhookSpec(w *tlsterm.Webhook) spec {
 	return spec{settings: []setting{
 		{name: "url", required: true, read: text(&w.URL, "https://dns.internal/acme", sameText)},
-		{name: "username", read: text(&w.Username, "ftpsproxy", sameText)},
+		{name: "username", read: text(&w.Username, "ftpsproxy", printable)},
 		{name: "password", secret: true, read: secret(&w.Password, oneLineSecret)},
 		{name: "token", secret: true, read: secret(&w.Token, oneLineSecret)},
 	}}
@@ -225,6 +252,9 @@ func (d *decoder) checkACME(c *ACME) {
 	}
 	config := c.config()
 	if c.Challenge == tlsterm.DNS01 {
+		if w := c.DNS.Webhook; w != nil && w.Username == "" && !w.Password.Empty() {
+			d.errorf(c.at.dns, "Missing setting", "The webhook has a password and no username: give both, or a token.")
+		}
 		solver, err := c.DNS.solver()
 		if err != nil {
 			d.errorf(c.at.dns, "Records cannot be put into the zone", "%s.", capital(err.Error()))

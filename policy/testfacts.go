@@ -133,7 +133,7 @@ func (d *decoder) testTLS(t *TLS) func(cty.Value, hclsyntax.Expression) error {
 		active, reused := optional[bool]{}, optional[bool]{}
 		t.Version, t.Data = "1.3", "private"
 		d.object(v, e, []member{
-			maybe("active", &active), text("version", &t.Version), text("cipher", &t.Cipher),
+			maybe("active", &active), parsed("version", &t.Version, "\"1.2\" or \"1.3\"", version), text("cipher", &t.Cipher),
 			text("sni", &t.SNI), text("data", &t.Data), maybe("session_reused", &reused),
 			{"client_certificate", d.testCertificate(&t.Certificate)},
 		})
@@ -143,6 +143,13 @@ func (d *decoder) testTLS(t *TLS) func(cty.Value, hclsyntax.Expression) error {
 		}
 		return nil
 	}
+}
+
+func version(s string) (string, error) {
+	if s != "1.2" && s != "1.3" {
+		return "", errors.New("no listener speaks it")
+	}
+	return s, nil
 }
 
 func (d *decoder) testCertificate(c *Certificate) func(cty.Value, hclsyntax.Expression) error {

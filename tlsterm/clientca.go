@@ -2,8 +2,8 @@ package tlsterm
 
 import (
 	"bytes"
-	"errors"
 	"crypto/x509"
+	"errors"
 	"fmt"
 	"sync/atomic"
 	"time"
