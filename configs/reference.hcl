@@ -368,7 +368,9 @@ policy "partners" {
     action   = "allow"
   }
 
-  # users, hosts: globs, for the name in USER, and that in SNI or HOST
+  # users, hosts: globs, for the name in USER, in which case counts (some servers take
+  # "FTP" and "anonymous" for one user: allow names, do not deny them), and that in SNI
+  # or HOST
   # from:         networks of the client's address
   # paths:        globs with ** over the absolute, cleaned path
   # arguments:    regular expressions (RE2) over the argument as it was given
