@@ -129,7 +129,7 @@ func (r *rig) replyTimeoutPasses() {
 // A peer that asks for new keys has them also when nothing has been said to it for
 // longer than the time that a write may take.
 func TestKeyUpdateAfterALongSilence(t *testing.T) {
-	brief := func(s *settings) { s.limits.ReplyTimeout = short }
+	brief := func(s *settings) { s.limits.ReplyTimeout = soon }
 	t.Run("client", func(t *testing.T) {
 		r := newRig(t, brief)
 		c := r.dial()
@@ -177,16 +177,21 @@ func TestKeyUpdateDuringATransfer(t *testing.T) {
 		t.Run(fmt.Sprintf("upload %v", upload), func(t *testing.T) {
 			const pieces, piece = 40, 50_000
 			r := newRig(t)
+			file := bulk(pieces * piece)
+			updated := make(chan struct{})
+			r.upstream.on("RETR", func(v *visit, _ string) { v.sendsInTwo(file, updated) })
 			c := r.session()
 			l := c.open(c.epsv())
-			c.say(map[bool]string{false: fmt.Sprintf("RETR %d", pieces*piece), true: "STOR a"}[upload])
+			c.say(map[bool]string{false: "RETR a", true: "STOR a"}[upload])
 			c.hear(150)
 			k := rekey(t, l.wire, c.config, "CLIENT")
 			l.Conn = k
-			file := bulk(pieces * piece)
 			for i := range pieces {
 				if i%4 == 0 { // crypto/tls bears sixteen with no byte of a file between them
 					k.update()
+				}
+				if i == pieces-4 {
+					close(updated)
 				}
 				if part := file[i*piece : (i+1)*piece]; upload {
 					l.send(part)
@@ -209,4 +214,20 @@ func TestKeyUpdateDuringATransfer(t *testing.T) {
 			r.recoversAfter(c)
 		})
 	}
+}
+
+// sendsInTwo sends a file, its last byte only when that has happened: the sockets may
+// hold all of it, and once the proxy has said its close_notify it answers no update.
+func (v *visit) sendsInTwo(file []byte, happened <-chan struct{}) {
+	v.transfer(func(conn dataConn) error {
+		last := len(file) - 1
+		if _, err := conn.Write(file[:last]); err != nil {
+			return err
+		}
+		v.await(happened)
+		if _, err := conn.Write(file[last:]); err != nil {
+			return err
+		}
+		return conn.CloseWrite()
+	})
 }
