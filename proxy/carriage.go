@@ -3,6 +3,7 @@ package proxy
 import (
 	"context"
 	"errors"
+	"io"
 	"net"
 	"sync/atomic"
 	"time"
@@ -258,8 +259,15 @@ func (c *carriage) believable(s side) bool {
 // alone is no reason to stop: the peer may have closed only its sending half.
 func (c *carriage) watch(to *leg) {
 	defer close(c.watcher)
-	if err := discard(to); err != nil && !c.pumped.Load() {
+	err := discard(to)
+	switch {
+	case err != nil && !c.pumped.Load():
 		c.breakOff(to.side, "read", err)
+	case err != nil:
+		// The file is through, and our TLS has ended: it answers no KeyUpdate any
+		// more. But the peer may not have read to the end, and a leg that is closed
+		// with something unread in it is reset.
+		_, _ = io.Copy(io.Discard, to.tcp)
 	}
 }
 

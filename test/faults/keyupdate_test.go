@@ -10,6 +10,7 @@ import (
 	"crypto/tls"
 	"encoding/binary"
 	"encoding/hex"
+	"errors"
 	"fmt"
 	"net"
 	"strings"
@@ -214,6 +215,34 @@ func TestKeyUpdateDuringATransfer(t *testing.T) {
 			r.recoversAfter(c)
 		})
 	}
+}
+
+// A client that wants new keys when the file has been sent, but not yet read, still
+// gets all of it.
+func TestKeyUpdateBehindTheEnd(t *testing.T) {
+	r := newRig(t)
+	file := bulk(100_000)
+	r.upstream.on("RETR", func(v *visit, _ string) {
+		v.transfer(func(conn dataConn) error {
+			_, err := conn.Write(file)
+			return errors.Join(err, conn.CloseWrite())
+		})
+	})
+	c := r.session()
+	l := c.open(c.epsv())
+	c.say("RETR a")
+	c.hear(150)
+	k := rekey(t, l.wire, c.config, "CLIENT")
+	l.Conn = k
+	c.hear(226)
+	for range 5 {
+		k.update()
+		c.inStep() // time for the proxy to take it in
+	}
+	l.receive(file)
+	l.hearEnd()
+	_ = l.tcp.Close()
+	r.recoversAfter(c)
 }
 
 // sendsInTwo sends a file, its last byte only when that has happened: the sockets may
