@@ -20,14 +20,20 @@ func takeInventory() inventory {
 	return inventory{goroutines: goleak.IgnoreCurrent(), descriptors: descriptors()}
 }
 
-// check wants nothing to exist that was not in the inventory. Goroutines are
-// given until patience ends to go; their descriptors must go with them.
+// check wants nothing to exist that was not in the inventory. What still goes has
+// until patience ends: a leak stays.
 func (i inventory) check(when string, patience time.Duration) error {
-	err := goleak.Find(i.goroutines)
-	for deadline := time.Now().Add(patience); err != nil && time.Now().Before(deadline); {
-		err = goleak.Find(i.goroutines)
+	err := i.compare(when)
+	for deadline := time.Now().Add(patience); err != nil && time.Now().Before(deadline); err = i.compare(when) {
+		<-time.After(10 * time.Millisecond)
 	}
-	if err != nil {
+	return err
+}
+
+// compare looks for goroutines, for which goleak itself waits a little between its
+// looks, and then for descriptors.
+func (i inventory) compare(when string) error {
+	if err := goleak.Find(i.goroutines); err != nil {
 		return fmt.Errorf("goroutines are left %s: %w", when, err)
 	}
 	var left []string
