@@ -3,12 +3,10 @@ package configs
 import (
 	"errors"
 	"fmt"
-	"net/mail"
 	"net/url"
 	"os"
 	"path/filepath"
 	"strings"
-	"unicode"
 
 	"github.com/hashicorp/hcl/v2"
 	"github.com/zclconf/go-cty/cty"
@@ -101,31 +99,6 @@ func (d *decoder) acmeSpec(c *ACME) spec {
 }
 
 func sameText(s string) (string, error) { return s, nil }
-
-// printable reads text that goes into a line of a protocol.
-func printable(s string) (string, error) {
-	if strings.ContainsFunc(s, unicode.IsControl) {
-		return "", fmt.Errorf("%q has control characters", s)
-	}
-	return s, nil
-}
-
-// mailbox reads one address, without a name beside it.
-func mailbox(s string) (string, error) {
-	if a, err := mail.ParseAddress(s); err != nil || a.Address != s {
-		return "", fmt.Errorf("%q is not an e-mail address such as \"ops@example.com\"", s)
-	}
-	return s, nil
-}
-
-// domain reads a name of the DNS, which may end in a dot; labels may have an
-// underscore.
-func domain(s string) (string, error) {
-	if host := strings.ReplaceAll(strings.TrimSuffix(s, "."), "_", "x"); !isHost(host) {
-		return "", fmt.Errorf("%q is not a name of the DNS such as \"example.com.\"", s)
-	}
-	return s, nil
-}
 
 // certificateName reads a host name, an IP address or a wildcard.
 func certificateName(s string) (string, error) {

@@ -111,6 +111,15 @@ func isHost(s string) bool {
 	return strings.ContainsFunc(labels[len(labels)-1], isNotDigit)
 }
 
+// domain reads a name of the DNS, which may end in a dot; labels may have an
+// underscore.
+func domain(s string) (string, error) {
+	if host := strings.ReplaceAll(strings.TrimSuffix(s, "."), "_", "x"); !isHost(host) {
+		return "", fmt.Errorf("%q is not a name of the DNS such as \"example.com.\"", s)
+	}
+	return s, nil
+}
+
 func isNotDigit(r rune) bool { return r < '0' || r > '9' }
 
 func isLabel(s string) bool {

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"net/mail"
 	"path/filepath"
 	"slices"
 	"strconv"
@@ -244,6 +245,22 @@ func greeting(s string) (string, error) {
 	}
 	if strings.ContainsFunc(s, unicode.IsControl) {
 		return "", errors.New("the greeting is one line without control characters")
+	}
+	return s, nil
+}
+
+// printable reads text that goes into a line of a protocol.
+func printable(s string) (string, error) {
+	if strings.ContainsFunc(s, unicode.IsControl) {
+		return "", fmt.Errorf("%q has control characters", s)
+	}
+	return s, nil
+}
+
+// mailbox reads one address, without a name beside it.
+func mailbox(s string) (string, error) {
+	if a, err := mail.ParseAddress(s); err != nil || a.Address != s {
+		return "", fmt.Errorf("%q is not an e-mail address such as \"ops@example.com\"", s)
 	}
 	return s, nil
 }

@@ -167,7 +167,7 @@ func (s *session) mustWait(l *line) bool {
 	case isBarrier(verb):
 		return !s.queue.idle() || s.running()
 	case logsIn(verb):
-		return s.queue.answersPassword()
+		return s.queue.awaitsPassword()
 	case opensLeg(verb), verb == "REST": // an ABOR that goes ahead must not part REST from its transfer
 		return s.running()
 	case movesFile(verb):

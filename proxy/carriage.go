@@ -191,10 +191,10 @@ func sideOr(err error, s side) side {
 
 // finish judges the end of the file, and passes it on.
 func (c *carriage) finish(from, to *leg) error {
+	from.mayEnd()
 	if from.tls == nil || from.truncated() {
 		// Upstreams that wait for our end before their final word would wait for as
 		// long as we wait for that word.
-		from.mayEnd()
 		_ = from.tcp.CloseWrite()
 		if !c.believable(from.side) {
 			return atSide(from.side, "read", errControlGone)
@@ -209,7 +209,6 @@ func (c *carriage) finish(from, to *leg) error {
 		c.truncated = true
 	}
 	to.mayEnd()
-	from.mayEnd()
 	if err := to.closeWrite(); err != nil && (c.spec.upload || !to.delivered()) {
 		return atSide(to.side, "write", err)
 	}
@@ -364,43 +363,3 @@ func (c *carriage) releaseLegs() {
 		}
 	}
 }
-
-// A stallWatch breaks a transfer off that moves no byte.
-type stallWatch struct {
-	carriage *carriage
-	timer    *time.Timer
-	stopped  atomic.Bool
-	last     uint64
-	idle     int // checks without a byte
-}
-
-// stallChecks is how often within stall_timeout the counters are read.
-const stallChecks = 4
-
-func (c *carriage) watchForStall() *stallWatch {
-	w := &stallWatch{carriage: c, last: c.moved()}
-	every := c.limits.stall / stallChecks
-	w.timer = time.AfterFunc(time.Hour, func() { w.check(every) })
-	w.timer.Reset(every) // only now: check reads w.timer
-	return w
-}
-
-func (w *stallWatch) check(every time.Duration) {
-	if w.stopped.Load() {
-		return
-	}
-	if n := w.carriage.moved(); n != w.last || w.carriage.throttled.Load() {
-		w.last, w.idle = n, 0
-	} else if w.idle++; w.idle >= stallChecks {
-		w.carriage.breakOff(sideClient, "transfer", errStalled)
-		return
-	}
-	w.timer.Reset(every)
-}
-
-func (w *stallWatch) stop() {
-	w.stopped.Store(true)
-	w.timer.Stop()
-}
-
-func (c *carriage) moved() uint64 { return moved(c.client.tcp) + moved(c.upstream.tcp) }

@@ -25,7 +25,7 @@
 //     moves.go, restart.go
 //   - policing.go, quota.go, tally.go: what the policy is asked, and what its limits
 //     leave a session and those who share them
-//   - transfer.go, carriage.go, leg.go, prover.go, pump.go, wire.go: a transfer, how its
+//   - transfer.go, carriage.go, leg.go, prover.go, pump.go, stall.go, wire.go: a transfer, how its
 //     legs are opened and proven, and how bytes move; implied.go: without a 1yz
 //   - reach.go, link.go: how the upstream is reached, and with TLS
 //   - control.go, ports.go, sockets.go: what they stand on

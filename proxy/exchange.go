@@ -265,8 +265,8 @@ func (q exchanges) aborting() bool {
 	return false
 }
 
-// answersPassword tells that the reply to a password is outstanding.
-func (q exchanges) answersPassword() bool {
+// awaitsPassword tells that the reply to a password is outstanding.
+func (q exchanges) awaitsPassword() bool {
 	return slices.ContainsFunc(q, func(e *exchange) bool {
 		return e.awaits() && (e.command.Verb == "PASS" || e.command.Verb == "ACCT")
 	})
